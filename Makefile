@@ -1,0 +1,111 @@
+# Everything a person or CI runs. `make demo` and `make test` need nothing but Python 3.11 or newer and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+FUZZ_SECONDS ?= 600
+FUZZ_WORK ?= .fuzz
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+# Only folders that exist: mypy and ruff refuse to be given others.
+SOURCES = $(wildcard verifier issuer tests vectors bench)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo run check format docs-check test vectors bench image lock lock-check fuzz clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- the environment: two stamps, so that `make demo` need not wait for the test tools ---
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+# The build backend is locked and installed like everything else; --no-build-isolation then uses that one and
+# downloads nothing unhashed.
+$(VENV)/.ready-run: requirements/build.txt requirements/service.txt pyproject.toml | $(BIN)/python
+	@echo "installing the service (requirements/service.txt)"
+	@$(PIP) install --require-hashes --no-deps -r requirements/build.txt -r requirements/service.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements/dev.txt $(VENV)/.ready-run
+	@echo "installing the tools (requirements/dev.txt)"
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
+	@$(PIP) check
+	@touch $@
+
+setup: $(VENV)/.ready-dev  ## create .venv with everything in it
+
+# --- using it ---
+
+demo: $(VENV)/.ready-run  ## the whole loop: nonce, document, verdict, four rejections
+	@$(BIN)/nitro-verifier demo
+
+run: $(VENV)/.ready-run  ## serve the example policies on HOST:PORT
+	@$(BIN)/nitro-verifier serve --host $(HOST) --port $(PORT) --policies policies
+
+# --- checking it ---
+
+check: $(VENV)/.ready-dev docs-check lock-check  ## all that needs no test run: style, types, layers, vectors, documents, locks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/python -m vectors.generate --check
+
+format: $(VENV)/.ready-dev  ## put the code in its normal form
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+docs-check: $(VENV)/.ready-dev
+	$(BIN)/python tests/check_docs.py
+
+lock-check:
+	@if grep -nE '://|^(-i|--index-url|--extra-index-url|--find-links|--trusted-host)|(^|[[:space:]])/[a-z]' requirements/*.txt; then \
+	  echo "a lock file names an index or a path of one machine" >&2; exit 1; fi
+
+test: $(VENV)/.ready-dev  ## all tests, in random order, with branch coverage of verifier/ (PYTEST_ARGS=...)
+	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+
+vectors: $(VENV)/.ready-dev  ## write vectors/ anew
+	$(BIN)/python -m vectors.generate
+
+bench: $(VENV)/.ready-dev  ## time verification, and the worst an attacker can send
+	$(BIN)/python bench/verify.py
+	$(BIN)/python bench/hostile.py
+
+fuzz: $(VENV)/.ready-dev  ## coverage-guided fuzzing for FUZZ_SECONDS, seeded from the vectors
+	@mkdir -p $(FUZZ_WORK)
+	$(BIN)/python tests/fuzz/fuzz_appraise.py $(FUZZ_WORK) vectors/evidence \
+	  -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 -rss_limit_mb=2048 -artifact_prefix=$(FUZZ_WORK)/crash-
+
+# --- shipping it ---
+
+image:  ## build the container image, or prove its steps where no Docker engine runs
+	@if docker info >/dev/null 2>&1; then docker build --tag nitro-verifier:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .; \
+	else echo "no Docker engine here: proving the image's steps without one"; deploy/prove-image.sh; fi
+
+# The index is whatever this machine's pip uses; nothing of it is written down. dev.txt is resolved first and
+# constrains the others, so that one .venv can hold all of them.
+UV_COMPILE = UV_DEFAULT_INDEX="$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)" \
+  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-index-url --no-emit-find-links --system-certs $(LOCK_ARGS)
+
+lock: $(VENV)/.ready-dev  ## resolve requirements/*.txt anew (LOCK_ARGS=--upgrade to move on)
+	$(UV_COMPILE) pyproject.toml --extra service --group dev --output-file requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/core.txt
+	$(UV_COMPILE) pyproject.toml --extra service --constraint requirements/dev.txt --output-file requirements/service.txt
+	$(UV_COMPILE) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+	@$(MAKE) --no-print-directory lock-check
+
+clean:  ## remove what make made
+	rm -rf $(VENV) $(FUZZ_WORK) build dist .coverage .coverage.* coverage.xml htmlcov .hypothesis \
+	  .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find verifier issuer tests vectors bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
