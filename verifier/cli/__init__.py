@@ -1,0 +1,1 @@
+"""The command line: translates between people and the library, and decides nothing."""

@@ -1,0 +1,1 @@
+"""Bytes to shapes: what the evidence says, believing none of it."""

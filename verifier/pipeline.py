@@ -1,0 +1,197 @@
+"""The page to frame: from bytes to a verdict.
+
+    bytes -> envelope -> document -> path -> signature -> appraisal -> Affirmed | Rejected
+
+The first four steps stop at the first problem; appraisal reports every one. For any bytes at all there is a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from verifier.evidence.document import decode_document
+from verifier.evidence.envelope import decode_envelope
+from verifier.policy.findings import Appraisal, Finding, appraise_evidence
+from verifier.policy.model import DEFAULT_CLOCK_SKEW_MS
+from verifier.reasons import Reason, Rejection
+from verifier.result import Affirmed, Rejected, claims_of, reference_to
+from verifier.trust.anchors import bundled_anchor
+from verifier.trust.authenticity import AuthenticEvidence, authenticate
+from verifier.trust.cache import PathCache
+from verifier.trust.ecdsa import EngineName, select_engine
+from verifier.trust.path import TrustStore, validate_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from verifier.nonces import NonceService
+    from verifier.policy.model import Policy
+    from verifier.result import AttestationResult
+    from verifier.trust.anchors import TrustAnchor
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Stage(StrEnum):
+    """The steps of an appraisal that are worth timing."""
+
+    ENVELOPE = "envelope"
+    DOCUMENT = "document"
+    PATH = "path"
+    SIGNATURE = "signature"
+    APPRAISAL = "appraisal"
+
+
+def _ignore(_: Stage) -> None:
+    """Be told of a stage and do nothing."""
+
+
+class Verifier:
+    """Appraises evidence by policies, under a fixed set of trust anchors.
+
+    Safe to share between threads. Reads no clock, opens nothing, logs nothing: time and policy arrive with each call.
+    """
+
+    __slots__ = ("_engine", "_trust", "cache", "nonces")
+
+    def __init__(
+        self,
+        *,
+        anchors: Iterable[TrustAnchor] | None = None,
+        nonces: NonceService | None = None,
+        engine: EngineName | None = None,
+        cache: PathCache | None = None,
+    ) -> None:
+        """Make a verifier.
+
+        Args:
+            anchors: where paths may begin; by default the bundled AWS Nitro Enclaves Root G1 alone.
+            nonces: what this verifier issues nonces with, if it does.
+            engine: who verifies signatures; the fastest at hand by default.
+            cache: verified paths; a bounded one of its own by default.
+
+        Raises:
+            ConfigurationError: no anchor, two of one name, or an engine that is not installed.
+        """
+        self._trust = TrustStore((bundled_anchor(),) if anchors is None else anchors)
+        self._engine = select_engine(engine)
+        self.cache = PathCache() if cache is None else cache
+        self.nonces = nonces
+
+    @property
+    def anchors(self) -> tuple[TrustAnchor, ...]:
+        """The trust anchors, in the order given."""
+        return self._trust.anchors
+
+    @property
+    def engine(self) -> EngineName:
+        """Who verifies signatures."""
+        return self._engine.name
+
+    def appraise(
+        self,
+        evidence: bytes,
+        *,
+        policy: Policy | None,
+        nonce: bytes | None = None,
+        at: datetime,
+        on_stage: Callable[[Stage], None] = _ignore,
+    ) -> AttestationResult:
+        """Appraise one document.
+
+        Args:
+            evidence: the bytes that the Nitro Secure Module returned; any bytes at all give a result.
+            policy: what to accept. ``None`` means that nothing is, but an authentic document's claims are reported.
+            nonce: the nonce that the Relying Party challenged the enclave with. Whenever it is given, the document must
+                carry it.
+            at: the time of verification, with a time zone.
+            on_stage: told when each stage has ended well; for metrics.
+
+        Raises:
+            ValueError: ``at`` has no time zone.
+            GuardUnavailableError: the single-use guard cannot tell whether the nonce was used.
+        """
+        at_ms = _milliseconds(at)
+        leeway = DEFAULT_CLOCK_SKEW_MS if policy is None else policy.clock_skew_ms
+        digest = hashlib.sha256(evidence).hexdigest()
+        try:
+            authentic = self._prove_origin(evidence, at_ms, leeway, on_stage)
+        except Rejection as rejection:
+            return Rejected(
+                findings=(Finding(reason=rejection.reason, detail=rejection.detail),),
+                policy=None if policy is None else reference_to(policy),
+                unaffirmed_claims=None,
+                freshness=None,
+                evaluated_at=at,
+                evidence_sha256=digest,
+            )
+        if policy is None:
+            return _reject_without_policy(authentic, at, digest)
+        appraisal = appraise_evidence(authentic, policy, nonce=nonce, service=self.nonces, at=at, at_ms=at_ms)
+        on_stage(Stage.APPRAISAL)
+        return _conclude(authentic, policy, appraisal, at, digest)
+
+    def _prove_origin(
+        self, evidence: bytes, at: int, leeway: int, on_stage: Callable[[Stage], None]
+    ) -> AuthenticEvidence:
+        envelope = decode_envelope(evidence)
+        on_stage(Stage.ENVELOPE)
+        document = decode_document(envelope.payload)
+        on_stage(Stage.DOCUMENT)
+        path = validate_path(
+            document.certificate,
+            document.cabundle,
+            trust=self._trust,
+            engine=self._engine,
+            cache=self.cache,
+            at=at,
+            leeway=leeway,
+        )
+        on_stage(Stage.PATH)
+        authentic = authenticate(envelope, document, path)
+        on_stage(Stage.SIGNATURE)
+        return authentic
+
+
+def _conclude(
+    evidence: AuthenticEvidence, policy: Policy, appraisal: Appraisal, at: datetime, digest: str
+) -> AttestationResult:
+    if appraisal.findings or appraisal.build is None:
+        return Rejected(
+            findings=appraisal.findings,
+            policy=reference_to(policy),
+            unaffirmed_claims=claims_of(evidence),
+            freshness=appraisal.freshness,
+            evaluated_at=at,
+            evidence_sha256=digest,
+        )
+    return Affirmed(
+        claims=claims_of(evidence),
+        build=appraisal.build,
+        policy=reference_to(policy),
+        freshness=appraisal.freshness,
+        evaluated_at=at,
+        evidence_sha256=digest,
+    )
+
+
+def _reject_without_policy(evidence: AuthenticEvidence, at: datetime, digest: str) -> Rejected:
+    return Rejected(
+        findings=(Finding(reason=Reason.MEASUREMENT_NO_POLICY, detail="no policy was given"),),
+        policy=None,
+        unaffirmed_claims=claims_of(evidence),
+        freshness=None,
+        evaluated_at=at,
+        evidence_sha256=digest,
+    )
+
+
+def _milliseconds(at: datetime) -> int:
+    if at.tzinfo is None:
+        msg = "at needs a time zone"
+        raise ValueError(msg)
+    return (at - _EPOCH) // _MILLISECOND

@@ -1,0 +1,104 @@
+"""Was the document made just now, and for this Relying Party?"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from verifier.nonces import IssuedNonce, NonceService, SingleUse, check_nonce_time
+from verifier.policy.model import NonceMode, Policy
+from verifier.reasons import Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.trust.authenticity import AuthenticEvidence
+
+
+class FreshnessMode(StrEnum):
+    """What the verdict's freshness rests on."""
+
+    SERVICE_NONCE = "service-nonce"
+    CALLER_NONCE = "caller-nonce"
+    NONE = "none"
+    """The timestamp alone: a document can be replayed until max_age is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How fresh a document was, by which means, and how far single use reached."""
+
+    mode: FreshnessMode
+    age_ms: int
+    """By the NSM's clock against the verifier's; negative when the verifier's is behind."""
+    single_use: SingleUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NonceCheck:
+    """What is known about the document's nonce: findings, and the service nonce that single use applies to."""
+
+    mode: FreshnessMode
+    single_use: SingleUse
+    issued: IssuedNonce | None
+    found: tuple[Rejection, ...]
+
+
+def check_times(evidence: AuthenticEvidence, policy: Policy, at: int) -> Iterator[Rejection]:
+    """Compare the NSM's timestamp with now and with the window of the certificate that signed it."""
+    timestamp = evidence.document.timestamp_ms
+    leaf = evidence.path.leaf
+    if timestamp > at + policy.clock_skew_ms:
+        ahead = (timestamp - at) / 1000
+        yield Rejection(Reason.FRESHNESS_IN_FUTURE, f"the NSM's time is {ahead:.1f} s ahead of the verifier's")
+    if timestamp < at - policy.max_age_ms:
+        age = (at - timestamp) / 1000
+        yield Rejection(Reason.FRESHNESS_TOO_OLD, f"{age:.1f} s old, at most {policy.max_age_ms / 1000:g} s")
+    if not leaf.not_before * 1000 <= timestamp <= leaf.not_after * 1000:
+        yield Rejection(Reason.FRESHNESS_OUTSIDE_CERTIFICATE, "timestamp outside the signing certificate's validity")
+
+
+def check_nonce(
+    evidence: AuthenticEvidence, policy: Policy, *, expected: bytes | None, service: NonceService | None, at: int
+) -> NonceCheck:
+    """Check the document's nonce as the policy asks.
+
+    A nonce that the Relying Party names is always compared, whatever the policy says. A verifier that issues nonces
+    accepts only its own where the policy requires one: otherwise whoever presents an old document could name its nonce.
+    """
+    if policy.nonce is NonceMode.REQUIRED and service is not None:
+        return _check_service_nonce(evidence, policy, expected=expected, service=service, at=at)
+    mode = FreshnessMode.NONE if expected is None else FreshnessMode.CALLER_NONCE
+    found = tuple(_compare(evidence.document.nonce, expected))
+    if not expected and policy.nonce is not NonceMode.NONE:
+        found = (Rejection(Reason.FRESHNESS_NONCE_NOT_SUPPLIED, "no nonce was given to compare with"),)
+    single_use = SingleUse.OFF if expected is None else SingleUse.CALLER
+    return NonceCheck(mode=mode, single_use=single_use, issued=None, found=found)
+
+
+def _check_service_nonce(
+    evidence: AuthenticEvidence, policy: Policy, *, expected: bytes | None, service: NonceService, at: int
+) -> NonceCheck:
+    document = evidence.document
+    found = list(_compare(document.nonce, expected))
+    issued = None
+    if not document.nonce:
+        found = [Rejection(Reason.FRESHNESS_NONCE_MISSING, "the document carries no nonce")]
+    else:
+        try:
+            issued = service.read(document.nonce, policy=policy.name)
+            check_nonce_time(issued, document_at=document.timestamp_ms, at=at, skew=policy.clock_skew_ms)
+        except Rejection as rejection:
+            found.append(rejection)
+    return NonceCheck(mode=FreshnessMode.SERVICE_NONCE, single_use=service.reach, issued=issued, found=tuple(found))
+
+
+def _compare(nonce: bytes | None, expected: bytes | None) -> Iterator[Rejection]:
+    if expected is None:
+        return
+    if not nonce:
+        yield Rejection(Reason.FRESHNESS_NONCE_MISSING, "the document carries no nonce")
+    elif not hmac.compare_digest(nonce, expected):
+        yield Rejection(Reason.FRESHNESS_NONCE_MISMATCH, "the document carries another nonce than expected")

@@ -1,0 +1,84 @@
+"""Does the enclave run what the policy trusts?"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from verifier.evidence.pcrs import ZERO, is_debug, unmeasured
+from verifier.policy.matching import matches
+from verifier.policy.model import Build, DebugMode, Policy, Requirements
+from verifier.reasons import Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+
+def pcr_of_text(text: str) -> bytes:
+    """Give the PCR3 of a role ARN or the PCR4 of an instance id: SHA-384 of 48 zero bytes and the UTF-8 text."""
+    return hashlib.sha384(ZERO + text.encode()).digest()
+
+
+def check_measurements(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> tuple[str | None, list[Rejection]]:
+    """Compare PCRs with a policy's builds; give the matching build's name and everything that is wrong."""
+    found = list(_check_measured(pcrs, policy))
+    found.extend(
+        Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}")
+        for denied in policy.denied
+        if matches(denied, pcrs)
+    )
+    candidates = policy.index.match_in_debug(pcrs) if is_debug(pcrs) else policy.index.match(pcrs)
+    in_window = [build for build in candidates if _is_in_window(build, at)]
+    if not in_window:
+        found.append(_explain_window(candidates[0], at) if candidates else _explain_mismatch(pcrs, policy))
+    found.extend(_check_requirements(pcrs, policy.require))
+    return (in_window[0].name if in_window else None), found
+
+
+def _check_measured(pcrs: Mapping[int, bytes], policy: Policy) -> Iterator[Rejection]:
+    if is_debug(pcrs):
+        if policy.debug is DebugMode.REJECT:
+            yield Rejection(Reason.MEASUREMENT_DEBUG_MODE, "PCR0, PCR1 and PCR2 are all zero")
+    elif blank := unmeasured(pcrs):
+        # Not even a policy that allows debug mode means this: real debug mode zeroes all three.
+        yield Rejection(Reason.MEASUREMENT_UNMEASURED, f"{_list(blank)} zero or absent")
+
+
+def _is_in_window(build: Build, at: datetime) -> bool:
+    return (build.not_before is None or build.not_before <= at) and (build.not_after is None or at <= build.not_after)
+
+
+def _explain_window(build: Build, at: datetime) -> Rejection:
+    if build.not_after is not None and at > build.not_after:
+        return Rejection(
+            Reason.MEASUREMENT_BUILD_EXPIRED, f"build {build.name} was trusted until {build.not_after.isoformat()}"
+        )
+    return Rejection(Reason.MEASUREMENT_BUILD_NOT_YET_VALID, f"build {build.name} is not trusted yet")
+
+
+def _explain_mismatch(pcrs: Mapping[int, bytes], policy: Policy) -> Rejection:
+    absent = policy.index.absent(pcrs)
+    if absent:
+        return Rejection(Reason.MEASUREMENT_PCR_ABSENT, f"the document has no {_list(absent)}, which every build names")
+    strange = policy.index.strange(pcrs)
+    if strange:
+        return Rejection(Reason.MEASUREMENT_PCR_MISMATCH, f"{_list(strange)} match no build of policy {policy.name}")
+    return Rejection(Reason.MEASUREMENT_PCR_MISMATCH, f"the PCRs are of different builds of policy {policy.name}")
+
+
+def _check_requirements(pcrs: Mapping[int, bytes], require: Requirements) -> Iterator[Rejection]:
+    if require.pcr3_role_arn is not None and not _is_of(pcrs.get(3), require.pcr3_role_arn):
+        yield Rejection(Reason.MEASUREMENT_ROLE_MISMATCH, "PCR3 is of none of the roles that the policy requires")
+    if require.pcr4_instance_id is not None and not _is_of(pcrs.get(4), require.pcr4_instance_id):
+        yield Rejection(Reason.MEASUREMENT_INSTANCE_MISMATCH, "PCR4 is of none of the instances the policy requires")
+    if require.pcr8 is not None and pcrs.get(8) not in require.pcr8:
+        yield Rejection(Reason.MEASUREMENT_SIGNER_MISMATCH, "PCR8 is of none of the signers that the policy requires")
+
+
+def _is_of(pcr: bytes | None, texts: tuple[str, ...]) -> bool:
+    return any(pcr == pcr_of_text(text) for text in texts)
+
+
+def _list(indices: tuple[int, ...]) -> str:
+    return ", ".join(f"PCR{index}" for index in indices)

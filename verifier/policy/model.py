@@ -1,0 +1,244 @@
+"""Appraisal Policies (RFC 9334 section 8.5) as values: right by construction, or never constructed.
+
+Absence is refusal. A policy without a build, a build that leaves out what runs, an expected value that stands for
+"not measured" and an empty list of allowed values are errors here, not surprises at appraisal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from verifier.evidence.pcrs import IMAGE_PCRS, PCR_BYTES, PCR_COUNT, ZERO
+from verifier.policy.canonical import write_policy
+from verifier.policy.matching import BuildIndex
+from verifier.reasons import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+DEFAULT_MAX_AGE_MS = 5 * 60 * 1000
+DEFAULT_CLOCK_SKEW_MS = 30 * 1000
+MAX_MAX_AGE_MS = 366 * 24 * 3600 * 1000
+MAX_CLOCK_SKEW_MS = 3600 * 1000
+SIGNER_PCR = 8
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_BUILD_NAME_LENGTH = 128
+_ROLE_ARN = re.compile(r"arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?")
+
+
+class NonceMode(StrEnum):
+    """Whose nonce a document must carry."""
+
+    REQUIRED = "required"
+    """One that this verifier issued; a verifier that issues none takes the Relying Party's."""
+    CALLER = "caller"
+    """The one that the Relying Party names."""
+    NONE = "none"
+    """Any or none; one that the Relying Party names must match all the same."""
+
+
+class DebugMode(StrEnum):
+    """What to think of an enclave whose console its parent can read."""
+
+    REJECT = "reject"
+    ALLOW = "allow"
+
+
+class MeasurementMode(StrEnum):
+    """What a build is known by."""
+
+    IMAGE = "image"
+    """PCR0, PCR1 and PCR2."""
+    SIGNER = "signer"
+    """PCR8: any image signed with a certificate."""
+
+
+class KeyKind(StrEnum):
+    """How the document's public key is read."""
+
+    RSA = "rsa"
+    """DER SubjectPublicKeyInfo; ``bits`` applies."""
+    EC = "ec"
+    """DER SubjectPublicKeyInfo; ``curves`` applies."""
+    RAW = "raw"
+    """Bytes of a fixed length, such as an X25519 key; ``lengths`` applies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Reference Values of one build: all of its PCRs must match, inside its window."""
+
+    name: str
+    pcrs: Mapping[int, bytes]
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeniedBuild:
+    """A revoked build: a document that matches all of its PCRs is refused whatever else it matches."""
+
+    name: str
+    pcrs: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKeyRule:
+    """What public_key must hold; the allowed sizes are never empty."""
+
+    kind: KeyKind
+    bits: tuple[int, ...] = ()
+    curves: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What must hold in addition to a build; ``None`` asks for nothing, and no list is ever empty."""
+
+    pcr3_role_arn: tuple[str, ...] | None = None
+    pcr4_instance_id: tuple[str, ...] | None = None
+    pcr8: tuple[bytes, ...] | None = None
+    public_key: PublicKeyRule | None = None
+    user_data_sha256: tuple[bytes, ...] | None = None
+    known_fields_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One Appraisal Policy for Evidence.
+
+    Raises:
+        ConfigurationError: on construction, with everything that is wrong with it.
+    """
+
+    name: str
+    builds: tuple[Build, ...]
+    max_age_ms: int = DEFAULT_MAX_AGE_MS
+    clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS
+    nonce: NonceMode = NonceMode.REQUIRED
+    debug: DebugMode = DebugMode.REJECT
+    mode: MeasurementMode = MeasurementMode.IMAGE
+    denied: tuple[DeniedBuild, ...] = ()
+    require: Requirements = field(default_factory=Requirements)
+    sha256: str = field(init=False, compare=False)
+    """Digest of the canonical text, which ``nitro-verifier policy show`` prints."""
+    index: BuildIndex = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what a policy cannot mean; then digest it and index its builds."""
+        problems = (*_problems_of_scalars(self), *_problems_of_builds(self), *_problems_of_requirements(self.require))
+        if problems:
+            raise ConfigurationError(*(f"policy {self.name}: {problem}" for problem in problems))
+        object.__setattr__(self, "sha256", hashlib.sha256(write_policy(self).encode()).hexdigest())
+        object.__setattr__(self, "index", BuildIndex(self.builds))
+
+
+def _problems_of_scalars(policy: Policy) -> Iterator[str]:
+    if not _NAME.fullmatch(policy.name):
+        yield "the name must be 1 to 64 letters, digits, dots, underscores and hyphens"
+    if not 0 < policy.max_age_ms <= MAX_MAX_AGE_MS:
+        yield "max_age must be more than 0 and at most 366d"
+    if not 0 <= policy.clock_skew_ms <= MAX_CLOCK_SKEW_MS:
+        yield "clock_skew must be at most 1h"
+
+
+def _problems_of_builds(policy: Policy) -> Iterator[str]:
+    if not policy.builds:
+        yield "no [[build]]: nothing would ever match; add the measurements that nitro-cli build-enclave printed"
+    names = [build.name for build in policy.builds]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two builds are named {name!r}"
+    for build in policy.builds:
+        where = f"build {build.name!r}"
+        yield from _problems_of_pcrs(where, build.name, build.pcrs)
+        yield from _problems_of_measurements(where, build, policy)
+        yield from _problems_of_window(where, build)
+    for denied in policy.denied:
+        yield from _problems_of_pcrs(f"deny {denied.name!r}", denied.name, denied.pcrs)
+
+
+def _problems_of_pcrs(where: str, name: str, pcrs: Mapping[int, bytes]) -> Iterator[str]:
+    if not 0 < len(name) <= _BUILD_NAME_LENGTH or not name.isprintable():
+        yield f"{where}: the name must be 1 to {_BUILD_NAME_LENGTH} printable characters"
+    if not pcrs:
+        yield f"{where}: no PCRs, so it would match everything"
+    for index, value in pcrs.items():
+        if not 0 <= index < PCR_COUNT or len(value) != PCR_BYTES:
+            yield f"{where}: PCR{index} must be one of 0 to 31 with a value of 96 hex digits"
+
+
+def _problems_of_measurements(where: str, build: Build, policy: Policy) -> Iterator[str]:
+    for index in IMAGE_PCRS:
+        if build.pcrs.get(index) == ZERO and policy.debug is DebugMode.REJECT:
+            yield f"{where}: PCR{index} is all zero, which is what debug mode reports; take it from a normal run"
+    if policy.mode is MeasurementMode.SIGNER:
+        if build.pcrs.get(SIGNER_PCR, ZERO) == ZERO:
+            yield f'{where}: mode = "signer" needs PCR8, and not all zero'
+        return
+    missing = [f"PCR{index}" for index in IMAGE_PCRS if index not in build.pcrs]
+    if missing:
+        absent = " and ".join(missing)
+        yield f'{where}: {absent} missing; PCR0, PCR1 and PCR2 together say what runs (or mode = "signer")'
+
+
+def _problems_of_window(where: str, build: Build) -> Iterator[str]:
+    window = [moment for moment in (build.not_before, build.not_after) if moment is not None]
+    if any(moment.tzinfo is None for moment in window):
+        yield f"{where}: not_before and not_after need a time zone, such as 2027-01-31T00:00:00Z"
+    elif len(window) == 2 and window[0] >= window[1]:  # noqa: PLR2004 - both ends
+        yield f"{where}: not_before is not earlier than not_after"
+
+
+def _problems_of_requirements(require: Requirements) -> Iterator[str]:
+    lists = {
+        "pcr3_role_arn": require.pcr3_role_arn,
+        "pcr4_instance_id": require.pcr4_instance_id,
+        "pcr8": require.pcr8,
+        "user_data.sha256": require.user_data_sha256,
+    }
+    for name, allowed in lists.items():
+        if allowed is not None and not allowed:
+            yield f"require.{name}: an empty list allows nothing; leave it out to ask for nothing"
+    yield from _problems_of_identities(require)
+    for signer in require.pcr8 or ():
+        if len(signer) != PCR_BYTES or signer == ZERO:
+            yield "require.pcr8: each value must be 96 hex digits and not all zero"
+    for digest in require.user_data_sha256 or ():
+        if len(digest) != hashlib.sha256().digest_size:
+            yield "require.user_data.sha256: each value must be 64 hex digits"
+    if require.public_key is not None:
+        yield from _problems_of_key(require.public_key)
+
+
+def _problems_of_identities(require: Requirements) -> Iterator[str]:
+    for arn in require.pcr3_role_arn or ():
+        if not _ROLE_ARN.fullmatch(arn):
+            yield f"require.pcr3_role_arn: {arn!r} is not the ARN of an IAM role (an instance profile's does not work)"
+    for instance in require.pcr4_instance_id or ():
+        if not _INSTANCE_ID.fullmatch(instance):
+            yield f"require.pcr4_instance_id: {instance!r} is not an EC2 instance id"
+
+
+def _problems_of_key(rule: PublicKeyRule) -> Iterator[str]:
+    sizes = {
+        KeyKind.RSA: ("bits", rule.bits),
+        KeyKind.EC: ("curves", rule.curves),
+        KeyKind.RAW: ("lengths", rule.lengths),
+    }
+    for kind, (name, allowed) in sizes.items():
+        if kind is rule.kind and not allowed:
+            yield f'require.public_key: kind "{rule.kind}" needs {name}'
+        if kind is not rule.kind and allowed:
+            yield f'require.public_key: {name} does not belong to kind "{rule.kind}"'
+    if any(bits < 2048 for bits in rule.bits):  # noqa: PLR2004 - NIST SP 800-131A
+        yield "require.public_key: RSA keys of less than 2048 bits protect nothing"
+    if any(length < 1 for length in rule.lengths):
+        yield "require.public_key: lengths are in bytes, from 1"

@@ -1,0 +1,140 @@
+"""Attestation Results (RFC 9334 section 8.4): ``Affirmed`` or ``Rejected``, and nothing in between.
+
+Only ``Affirmed`` has ``claims``. A rejected result of an authentic document carries the same facts as
+``unaffirmed_claims``, under a name that no careless caller will mistake; one of a forged document carries none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from verifier.evidence.document import DIGEST
+from verifier.evidence.pcrs import is_debug
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verifier.policy.findings import Finding
+    from verifier.policy.freshness import Freshness
+    from verifier.policy.model import DebugMode, Policy
+    from verifier.reasons import Reason
+    from verifier.trust.authenticity import AuthenticEvidence
+
+
+class Verdict(StrEnum):
+    """The one word that a result comes down to, the same everywhere."""
+
+    AFFIRMED = "affirmed"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorReference:
+    """The trust anchor that a document's path begins with."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReference:
+    """The policy that a document was appraised by."""
+
+    name: str
+    sha256: str
+    debug: DebugMode
+    """Shown in every result, so that a policy for development is noticed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What an authentic document says.
+
+    The NSM vouches for all of it but user_data, public_key and nonce, which are what the enclave asked it to sign.
+    """
+
+    module_id: str
+    timestamp: datetime
+    digest: str
+    pcrs: Mapping[int, bytes]
+    user_data: bytes | None
+    public_key: bytes | None
+    nonce: bytes | None
+    not_before: datetime
+    """Start of the path's validity: the latest of its certificates'."""
+    not_after: datetime
+    """End of the path's validity: the earliest of its certificates'."""
+    debug: bool
+    unrecognised: tuple[str, ...]
+    """Names of fields that this version does not know."""
+    anchor: AnchorReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affirmed:
+    """The document was made just now, by a genuine enclave, running a build that the policy trusts."""
+
+    claims: Claims
+    build: str
+    policy: PolicyReference
+    freshness: Freshness
+    evaluated_at: datetime
+    evidence_sha256: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """Always affirmed."""
+        return Verdict.AFFIRMED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The document was not affirmed; ``findings`` says why and is never empty."""
+
+    findings: tuple[Finding, ...]
+    policy: PolicyReference | None
+    unaffirmed_claims: Claims | None
+    """What an authentic document says that was refused all the same; ``None`` when its origin was not proven."""
+    freshness: Freshness | None
+    evaluated_at: datetime
+    evidence_sha256: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """Always rejected."""
+        return Verdict.REJECTED
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The codes of all findings, in order."""
+        return tuple(finding.reason for finding in self.findings)
+
+
+AttestationResult: TypeAlias = Affirmed | Rejected
+
+
+def claims_of(evidence: AuthenticEvidence) -> Claims:
+    """Read the claims off authentic evidence; there is no other way to come by them."""
+    document, path = evidence.document, evidence.path
+    return Claims(
+        module_id=document.module_id,
+        timestamp=datetime.fromtimestamp(document.timestamp_ms / 1000, UTC),
+        digest=DIGEST,
+        pcrs=document.pcrs,
+        user_data=document.user_data,
+        public_key=document.public_key,
+        nonce=document.nonce,
+        not_before=datetime.fromtimestamp(path.not_before, UTC),
+        not_after=datetime.fromtimestamp(path.not_after, UTC),
+        debug=is_debug(document.pcrs),
+        unrecognised=document.unrecognised,
+        anchor=AnchorReference(name=path.anchor.name, sha256=path.anchor.sha256),
+    )
+
+
+def reference_to(policy: Policy) -> PolicyReference:
+    """Name a policy in a result."""
+    return PolicyReference(name=policy.name, sha256=policy.sha256, debug=policy.debug)

@@ -1,0 +1,203 @@
+"""What travels: the JSON of results, requests and problems, as the types that both encode it and document it.
+
+Binary values are base64url without padding, measurements and digests hex, times RFC 3339 in UTC with milliseconds.
+Needs nothing but msgspec, so that the command line can speak it without the service being installed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import UTC
+from typing import TYPE_CHECKING, Literal, assert_never
+
+import msgspec
+
+from verifier.result import Affirmed, AttestationResult, Claims, Rejected
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from verifier.policy.findings import Finding
+    from verifier.policy.freshness import Freshness
+    from verifier.result import AnchorReference, PolicyReference
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
+
+
+class ReasonBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong: a stable code, what was found, and what to do about it."""
+
+    code: str
+    detail: str
+    hint: str
+
+
+class PolicyBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy that was applied; ``debug`` is shown so that a policy for development is noticed."""
+
+    name: str
+    sha256: str
+    debug: Literal["reject", "allow"]
+
+
+class AnchorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The trust anchor that the document's certification path begins with."""
+
+    name: str
+    sha256: str
+
+
+class FreshnessBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What freshness rests on, the document's age, and how far single use reaches."""
+
+    mode: Literal["service-nonce", "caller-nonce", "none"]
+    age_ms: int
+    single_use: Literal["off", "host", "shared", "caller"]
+
+
+class CertificateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The window in which every certificate of the path is valid."""
+
+    not_before: str
+    not_after: str
+
+
+class ClaimsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What an authentic document says. Never trust them of a rejected result."""
+
+    module_id: str
+    timestamp: str
+    digest: str
+    pcrs: dict[str, str]
+    user_data: str | None
+    public_key: str | None
+    nonce: str | None
+    debug: bool
+    unrecognised_fields: list[str]
+    certificate: CertificateBody
+
+
+class ResultBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An Attestation Result. ``claims`` and ``anchor`` are null unless the document's origin was proven."""
+
+    verdict: Literal["affirmed", "rejected"]
+    reasons: list[ReasonBody]
+    policy: PolicyBody | None
+    build: str | None
+    freshness: FreshnessBody | None
+    anchor: AnchorBody | None
+    claims: ClaimsBody | None
+    evidence_sha256: str
+    evaluated_at: str
+    request_id: str | None = None
+
+
+def result_body(result: AttestationResult, *, request_id: str | None = None) -> ResultBody:
+    """Write a result as its JSON body."""
+    claims: Claims | None
+    build: str | None
+    match result:
+        case Affirmed():
+            claims, build = result.claims, result.build
+            reasons = []
+        case Rejected():
+            claims, build = result.unaffirmed_claims, None
+            reasons = [_reason(finding) for finding in result.findings]
+        case _:
+            assert_never(result)
+    return ResultBody(
+        verdict=result.verdict.value,
+        reasons=reasons,
+        policy=_policy(result.policy),
+        build=build,
+        freshness=_freshness(result.freshness),
+        anchor=None if claims is None else _anchor(claims.anchor),
+        claims=None if claims is None else _claims(claims),
+        evidence_sha256=result.evidence_sha256,
+        evaluated_at=write_time(result.evaluated_at),
+        request_id=request_id,
+    )
+
+
+def write_time(moment: datetime) -> str:
+    """Write a time as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def write_bytes(value: bytes) -> str:
+    """Write bytes as base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+
+
+def read_bytes(text: str) -> bytes:
+    """Read base64 or base64url, padded or not, and nothing that merely resembles them.
+
+    Raises:
+        ValueError: a character outside the alphabet, both alphabets at once, wrong padding, or stray bits at the end.
+    """
+    if not (_BASE64.fullmatch(text) or _BASE64URL.fullmatch(text)):
+        msg = "not base64 or base64url"
+        raise ValueError(msg)
+    digits = text.rstrip("=").translate(str.maketrans("-_", "+/"))
+    padded = digits + "=" * (-len(digits) % 4)
+    try:
+        value = base64.b64decode(padded, validate=True)
+    except binascii.Error as error:
+        msg = "not base64 or base64url"
+        raise ValueError(msg) from error
+    if base64.b64encode(value).decode("ascii") != padded or ("=" in text and len(text) % 4):
+        msg = "base64 with wrong padding or stray bits at its end"
+        raise ValueError(msg)
+    return value
+
+
+def read_nonce_text(text: str) -> bytes:
+    """Read a nonce: hex when it is an even number of hex digits, otherwise base64 or base64url.
+
+    A short base64 text could look like hex; it is then another nonce, and another nonce is refused.
+
+    Raises:
+        ValueError: none of these.
+    """
+    return bytes.fromhex(text) if _HEX.fullmatch(text) else read_bytes(text)
+
+
+def _reason(finding: Finding) -> ReasonBody:
+    return ReasonBody(code=finding.reason.value, detail=finding.detail, hint=finding.reason.hint)
+
+
+def _policy(policy: PolicyReference | None) -> PolicyBody | None:
+    return None if policy is None else PolicyBody(name=policy.name, sha256=policy.sha256, debug=policy.debug.value)
+
+
+def _anchor(anchor: AnchorReference) -> AnchorBody:
+    return AnchorBody(name=anchor.name, sha256=anchor.sha256)
+
+
+def _freshness(freshness: Freshness | None) -> FreshnessBody | None:
+    if freshness is None:
+        return None
+    return FreshnessBody(mode=freshness.mode.value, age_ms=freshness.age_ms, single_use=freshness.single_use.value)
+
+
+def _claims(claims: Claims) -> ClaimsBody:
+    return ClaimsBody(
+        module_id=claims.module_id,
+        timestamp=write_time(claims.timestamp),
+        digest=claims.digest,
+        pcrs={str(index): claims.pcrs[index].hex() for index in sorted(claims.pcrs)},
+        user_data=_optional(claims.user_data),
+        public_key=_optional(claims.public_key),
+        nonce=_optional(claims.nonce),
+        debug=claims.debug,
+        unrecognised_fields=list(claims.unrecognised),
+        certificate=CertificateBody(not_before=write_time(claims.not_before), not_after=write_time(claims.not_after)),
+    )
+
+
+def _optional(value: bytes | None) -> str | None:
+    return None if value is None else write_bytes(value)

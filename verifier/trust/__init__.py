@@ -1,0 +1,1 @@
+"""Shapes to proof of origin: trust anchors, the certification path and the signature."""

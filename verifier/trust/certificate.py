@@ -1,0 +1,215 @@
+"""One certificate of a Nitro path, read strictly (RFC 5280, DER, P-384 with ecdsa-with-SHA384 throughout).
+
+This is a reader for one profile, not for X.509 at large: whatever lies outside the profile is refused with its own
+reason, so a path holds nothing that was not understood. Names stay bytes, because they are compared by their DER (zonal
+subjects order their attributes differently from the others). ``cryptography`` reads the same certificates in the tests,
+where both must agree; see docs/adr/0002.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier.reasons import Reason, Rejection
+from verifier.trust.der import (
+    BIT_STRING,
+    BOOLEAN,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    DerError,
+    Reader,
+    boolean,
+    positive_integer,
+    time_seconds,
+    unsigned_integer,
+)
+from verifier.trust.ecdsa import SPKI_BYTES, SPKI_PREFIX, decode_signature
+
+_VERSION_TAG, _EXTENSIONS_TAG = 0xA0, 0xA3
+_VERSION_3 = bytes.fromhex("a003020102")
+_ECDSA_WITH_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
+"""The AlgorithmIdentifier whole: the OID, and no parameters (RFC 5758 section 3.2)."""
+_BASIC_CONSTRAINTS = bytes.fromhex("551d13")
+_KEY_USAGE = bytes.fromhex("551d0f")
+_MAX_SERIAL_BYTES = 21
+"""RFC 5280 section 4.1.2.2: 20 bytes, and one for the sign."""
+
+_DIGITAL_SIGNATURE, _KEY_CERT_SIGN = 0, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate of the profile; well formed, believed by nobody."""
+
+    der: bytes
+    tbs: bytes
+    signature: bytes
+    """r || s, 96 bytes."""
+    serial: int
+    issuer: bytes
+    subject: bytes
+    not_before: int
+    """Seconds since 1970."""
+    not_after: int
+    """Seconds since 1970, inclusive."""
+    spki: bytes
+    is_ca: bool
+    path_length: int | None
+    signs_data: bool
+    """keyUsage has digitalSignature."""
+    signs_certificates: bool
+    """keyUsage has keyCertSign."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extension:
+    """An extension as it stands in the certificate."""
+
+    critical: bool
+    value: bytes
+
+
+def decode_certificate(der: bytes) -> Certificate:
+    """Read one DER certificate.
+
+    Raises:
+        Rejection: not strict DER of a v3 certificate, another signature algorithm or key than the profile's, or a
+            critical extension besides basicConstraints and keyUsage, or either of those missing.
+    """
+    try:
+        return _decode(der)
+    except DerError as error:
+        raise Rejection(Reason.PATH_CERTIFICATE_MALFORMED, "not the strict DER of an X.509 v3 certificate") from error
+
+
+def _decode(der: bytes) -> Certificate:
+    whole = Reader(der)
+    outer = whole.nested(SEQUENCE)
+    whole.finish()
+    tbs = outer.raw(SEQUENCE)
+    algorithm = outer.raw(SEQUENCE)
+    signature = _bits(outer.content(BIT_STRING))
+    outer.finish()
+    fields = Reader(tbs).nested(SEQUENCE)
+    if fields.raw(_VERSION_TAG) != _VERSION_3:
+        raise DerError
+    serial = _serial(fields.content(INTEGER))
+    if not algorithm == fields.raw(SEQUENCE) == _ECDSA_WITH_SHA384:
+        # Inner and outer must be the same (RFC 5280 section 4.1.1.2), and this one.
+        raise Rejection(Reason.PATH_ALGORITHM_UNSUPPORTED, "not ecdsa-with-SHA384, inside and outside")
+    issuer = _name(fields.raw(SEQUENCE))
+    validity = fields.nested(SEQUENCE)
+    not_before, not_after = time_seconds(validity), time_seconds(validity)
+    validity.finish()
+    subject = _name(fields.raw(SEQUENCE))
+    spki = _spki(fields.raw(SEQUENCE))
+    extensions = _extensions(fields.nested(_EXTENSIONS_TAG))
+    fields.finish()
+    is_ca, path_length, usage = _judge(extensions)
+    return Certificate(
+        der=der,
+        tbs=tbs,
+        signature=decode_signature(signature),
+        serial=serial,
+        issuer=issuer,
+        subject=subject,
+        not_before=not_before,
+        not_after=not_after,
+        spki=spki,
+        is_ca=is_ca,
+        path_length=path_length,
+        signs_data=_DIGITAL_SIGNATURE in usage,
+        signs_certificates=_KEY_CERT_SIGN in usage,
+    )
+
+
+def _bits(content: bytes) -> bytes:
+    """Read a BIT STRING that must be whole bytes."""
+    if content[:1] != b"\x00":
+        raise DerError
+    return content[1:]
+
+
+def _serial(content: bytes) -> int:
+    if len(content) > _MAX_SERIAL_BYTES:
+        raise DerError
+    return positive_integer(content)
+
+
+def _name(raw: bytes) -> bytes:
+    """Take a Name as its DER; an empty one could not tell issuers apart."""
+    if len(raw) == len(b"\x30\x00"):
+        raise DerError
+    return raw
+
+
+def _spki(raw: bytes) -> bytes:
+    """Take a SubjectPublicKeyInfo; that its point is on the curve is found out when an engine loads it."""
+    if len(raw) != SPKI_BYTES or not raw.startswith(SPKI_PREFIX):
+        raise Rejection(Reason.PATH_KEY_UNSUPPORTED, "not a P-384 key as named curve and uncompressed point")
+    return raw
+
+
+def _extensions(wrapper: Reader) -> dict[bytes, _Extension]:
+    entries = wrapper.nested(SEQUENCE)
+    wrapper.finish()
+    found: dict[bytes, _Extension] = {}
+    while entries.peek >= 0:
+        identifier, extension = _extension(entries.nested(SEQUENCE))
+        if identifier in found:  # RFC 5280 section 4.2
+            raise DerError
+        if extension.critical and identifier not in {_BASIC_CONSTRAINTS, _KEY_USAGE}:
+            raise Rejection(Reason.PATH_EXTENSION_UNSUPPORTED, "a critical extension that is not processed here")
+        found[identifier] = extension
+    return found
+
+
+def _extension(entry: Reader) -> tuple[bytes, _Extension]:
+    identifier = entry.content(OBJECT_IDENTIFIER)
+    critical = _optional_true(entry)
+    value = entry.content(OCTET_STRING)
+    entry.finish()
+    return identifier, _Extension(critical=critical, value=value)
+
+
+def _optional_true(reader: Reader) -> bool:
+    """Take a ``BOOLEAN DEFAULT FALSE``: in DER it is there only when true (X.690 section 11.5)."""
+    if reader.peek != BOOLEAN:
+        return False
+    if not boolean(reader.content(BOOLEAN)):
+        raise DerError
+    return True
+
+
+def _judge(extensions: dict[bytes, _Extension]) -> tuple[bool, int | None, frozenset[int]]:
+    """Read what a path is judged by: whether this is a CA, its path length, its key usage."""
+    constraints, usage = extensions.get(_BASIC_CONSTRAINTS), extensions.get(_KEY_USAGE)
+    if constraints is None or usage is None:
+        missing = "keyUsage" if usage is None else "basicConstraints"
+        raise Rejection(Reason.PATH_EXTENSION_MISSING, f"a certificate has no {missing}")
+    is_ca, path_length = _basic_constraints(constraints.value)
+    if is_ca and not constraints.critical:  # RFC 5280 section 4.2.1.9
+        raise Rejection(Reason.PATH_NOT_A_CA, "basicConstraints says CA but is not critical")
+    return is_ca, path_length, _key_usage(usage.value)
+
+
+def _basic_constraints(value: bytes) -> tuple[bool, int | None]:
+    whole = Reader(value)
+    fields = whole.nested(SEQUENCE)
+    whole.finish()
+    is_ca = _optional_true(fields)
+    path_length = unsigned_integer(fields.content(INTEGER)) if is_ca and fields.peek == INTEGER else None
+    fields.finish()
+    return is_ca, path_length
+
+
+def _key_usage(value: bytes) -> frozenset[int]:
+    whole = Reader(value)
+    content = whole.content(BIT_STRING)
+    whole.finish()
+    unused, bits = content[:1], content[1:]
+    if not bits or not unused or unused[0] > 7 or bits[-1] & ((1 << unused[0]) - 1):  # noqa: PLR2004 - bits in a byte
+        raise DerError
+    return frozenset(at for at in range(8 * len(bits)) if bits[at // 8] & (0x80 >> at % 8))

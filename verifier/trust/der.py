@@ -1,0 +1,137 @@
+"""Strict DER (X.690 section 10) as far as certificates need it: one reading of the bytes, or none."""
+
+from __future__ import annotations
+
+from calendar import timegm
+
+BOOLEAN = 0x01
+INTEGER = 0x02
+BIT_STRING = 0x03
+OCTET_STRING = 0x04
+OBJECT_IDENTIFIER = 0x06
+UTC_TIME = 0x17
+GENERALIZED_TIME = 0x18
+SEQUENCE = 0x30
+
+_LONG_FORM = 0x80
+_TWO_LENGTH_BYTES = 0x82
+_UTC_TIME_LENGTH = 13
+_GENERALIZED_TIME_LENGTH = 15
+_UTC_PIVOT = 50
+"""RFC 5280 section 4.1.2.5.1: 50 and above are of the twentieth century."""
+
+
+class DerError(Exception):
+    """The bytes are not the DER that the place calls for."""
+
+
+class Reader:
+    """Takes one element after another from a slice of DER, and knows when nothing is left."""
+
+    __slots__ = ("_at", "_data", "_end")
+
+    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
+        """Read ``data`` from ``start`` up to ``end``."""
+        self._data = data
+        self._at = start
+        self._end = len(data) if end is None else end
+
+    @property
+    def peek(self) -> int:
+        """The next tag, or -1 at the end."""
+        return self._data[self._at] if self._at < self._end else -1
+
+    def raw(self, tag: int) -> bytes:
+        """Take the next element whole, head included."""
+        start = self._at
+        self._content(tag)
+        return self._data[start : self._at]
+
+    def content(self, tag: int) -> bytes:
+        """Take the content of the next element."""
+        start, end = self._content(tag)
+        return self._data[start:end]
+
+    def nested(self, tag: int) -> Reader:
+        """Take the next element as a reader of its content."""
+        start, end = self._content(tag)
+        return Reader(self._data, start, end)
+
+    def finish(self) -> None:
+        """Refuse anything left over."""
+        if self._at != self._end:
+            raise DerError
+
+    def _content(self, tag: int) -> tuple[int, int]:
+        """Step over the next element, which must have ``tag``; give where its content lies.
+
+        Tags above 30 and lengths of more than two bytes have no place in a certificate of at most 1024 bytes.
+        """
+        data, at = self._data, self._at
+        if at + 2 > self._end or data[at] != tag:
+            raise DerError
+        length = data[at + 1]
+        start = at + 2
+        if length >= _LONG_FORM:
+            width = length - _LONG_FORM
+            length = int.from_bytes(data[start : start + width]) if 0 < width <= 2 else -1  # noqa: PLR2004
+            start += width
+            # The shortest form is the only form: 0x81 from 128, 0x82 from 256.
+            if length < _LONG_FORM or (width == 2 and length < 256):  # noqa: PLR2004
+                raise DerError
+        end = start + length
+        if end > self._end:
+            raise DerError
+        self._at = end
+        return start, end
+
+
+def positive_integer(content: bytes) -> int:
+    """Read the content of an INTEGER that must be positive and in its shortest form."""
+    if not content or content[0] & 0x80 or (content[0] == 0 and (len(content) == 1 or not content[1] & 0x80)):
+        raise DerError
+    return int.from_bytes(content)
+
+
+def unsigned_integer(content: bytes) -> int:
+    """Read the content of an INTEGER that must not be negative and in its shortest form."""
+    return 0 if content == b"\x00" else positive_integer(content)
+
+
+def boolean(content: bytes) -> bool:
+    """Read the content of a BOOLEAN, for which DER allows 0x00 and 0xFF alone."""
+    if content not in {b"\x00", b"\xff"}:
+        raise DerError
+    return content == b"\xff"
+
+
+def time_seconds(reader: Reader) -> int:
+    """Take a Time (RFC 5280 section 4.1.2.5) as seconds since 1970; only ``YYMMDDHHMMSSZ`` and its four-digit twin."""
+    if reader.peek == UTC_TIME:
+        text = reader.content(UTC_TIME)
+        _expect_digits(text, _UTC_TIME_LENGTH)
+        year = int(text[:2])
+        year += 1900 if year >= _UTC_PIVOT else 2000
+        return _seconds(year, text[2:])
+    text = reader.content(GENERALIZED_TIME)
+    _expect_digits(text, _GENERALIZED_TIME_LENGTH)
+    return _seconds(int(text[:4]), text[4:])
+
+
+def _expect_digits(text: bytes, length: int) -> None:
+    if len(text) != length or text[-1:] != b"Z" or not text[:-1].isdigit():
+        raise DerError
+
+
+_DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _seconds(year: int, text: bytes) -> int:
+    month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 10, 2))
+    if not 1 <= month <= len(_DAYS_IN_MONTH):
+        raise DerError
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = 28 if month == 2 and not leap else _DAYS_IN_MONTH[month - 1]  # noqa: PLR2004 - February
+    if not (year and 1 <= day <= days and hour < 24 and minute < 60 and second < 60):  # noqa: PLR2004
+        raise DerError
+    return timegm((year, month, day, hour, minute, second))
