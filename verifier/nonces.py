@@ -158,11 +158,15 @@ def issue_nonce(
 
     Raises:
         ConfigurationError: ``ttl`` is out of bounds.
+        ValueError: ``entropy`` or ``at`` does not fit its field.
     """
     if not MIN_TTL_S <= ttl <= MAX_TTL_S:
         msg = f"a nonce lives {MIN_TTL_S} to {MAX_TTL_S} seconds, not {ttl}"
         raise ConfigurationError(msg)
     random = secrets.token_bytes(RANDOM_BYTES) if entropy is None else entropy
+    if len(random) != RANDOM_BYTES or not 0 <= at < 1 << 48:
+        msg = "a nonce needs 16 bytes of entropy and a time that fits 48 bits"
+        raise ValueError(msg)
     key = keyring.current
     fields = _FIELDS.pack(VERSION, key.id, at >> 32, at & 0xFFFF_FFFF, ttl, random)
     return IssuedNonce(value=fields + _mac(key, fields, context), key_id=key.id, issued_at=at, ttl=ttl)

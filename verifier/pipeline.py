@@ -112,9 +112,10 @@ class Verifier:
             on_stage: told when each stage has ended well; for metrics.
 
         Raises:
-            ValueError: ``at`` has no time zone.
+            ValueError: ``at`` has no time zone, or is outside the calendar in UTC.
             GuardUnavailableError: the single-use guard cannot tell whether the nonce was used.
         """
+        at = _in_utc(at)
         at_ms = _milliseconds(at)
         leeway = DEFAULT_CLOCK_SKEW_MS if policy is None else policy.clock_skew_ms
         digest = hashlib.sha256(evidence).hexdigest()
@@ -191,7 +192,15 @@ def _reject_without_policy(evidence: AuthenticEvidence, at: datetime, digest: st
 
 
 def _milliseconds(at: datetime) -> int:
-    if at.tzinfo is None:
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def _in_utc(at: datetime) -> datetime:
+    if at.utcoffset() is None:
         msg = "at needs a time zone"
         raise ValueError(msg)
-    return (at - _EPOCH) // _MILLISECOND
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        msg = "at is outside the calendar in UTC"
+        raise ValueError(msg) from error

@@ -7,7 +7,7 @@ Only ``Affirmed`` has ``claims``. A rejected result of an authentic document car
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from verifier.policy.model import DebugMode, Policy
     from verifier.reasons import Reason
     from verifier.trust.authenticity import AuthenticEvidence
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Verdict(StrEnum):
@@ -121,14 +124,14 @@ def claims_of(evidence: AuthenticEvidence) -> Claims:
     document, path = evidence.document, evidence.path
     return Claims(
         module_id=document.module_id,
-        timestamp=datetime.fromtimestamp(document.timestamp_ms / 1000, UTC),
+        timestamp=_EPOCH + timedelta(milliseconds=document.timestamp_ms),
         digest=DIGEST,
         pcrs=document.pcrs,
         user_data=document.user_data,
         public_key=document.public_key,
         nonce=document.nonce,
-        not_before=datetime.fromtimestamp(path.not_before, UTC),
-        not_after=datetime.fromtimestamp(path.not_after, UTC),
+        not_before=_EPOCH + timedelta(seconds=path.not_before),
+        not_after=_EPOCH + timedelta(seconds=path.not_after),
         debug=is_debug(document.pcrs),
         unrecognised=document.unrecognised,
         anchor=AnchorReference(name=path.anchor.name, sha256=path.anchor.sha256),

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from verifier.evidence.document import MAX_FIELD_BYTES
 from verifier.evidence.pcrs import IMAGE_PCRS, PCR_BYTES, PCR_COUNT, ZERO
 from verifier.policy.canonical import write_policy
 from verifier.policy.matching import BuildIndex
@@ -26,6 +28,9 @@ DEFAULT_CLOCK_SKEW_MS = 30 * 1000
 MAX_MAX_AGE_MS = 366 * 24 * 3600 * 1000
 MAX_CLOCK_SKEW_MS = 3600 * 1000
 SIGNER_PCR = 8
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
+"""The lower end is NIST SP 800-131A's; the upper one is all that fits public_key's 1024 bytes."""
+CURVES = ("secp256r1", "secp384r1", "secp521r1", "secp256k1")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BUILD_NAME_LENGTH = 128
@@ -191,10 +196,17 @@ def _problems_of_measurements(where: str, build: Build, policy: Policy) -> Itera
 
 def _problems_of_window(where: str, build: Build) -> Iterator[str]:
     window = [moment for moment in (build.not_before, build.not_after) if moment is not None]
-    if any(moment.tzinfo is None for moment in window):
+    if not all(_has_utc_form(moment) for moment in window):
         yield f"{where}: not_before and not_after need a time zone, such as 2027-01-31T00:00:00Z"
     elif len(window) == 2 and window[0] >= window[1]:  # noqa: PLR2004 - both ends
         yield f"{where}: not_before is not earlier than not_after"
+
+
+def _has_utc_form(moment: datetime) -> bool:
+    try:
+        return moment.utcoffset() is not None and moment.astimezone(UTC) is not None
+    except OverflowError:  # the first and last hours of the calendar, in another zone
+        return False
 
 
 def _problems_of_requirements(require: Requirements) -> Iterator[str]:
@@ -238,7 +250,10 @@ def _problems_of_key(rule: PublicKeyRule) -> Iterator[str]:
             yield f'require.public_key: kind "{rule.kind}" needs {name}'
         if kind is not rule.kind and allowed:
             yield f'require.public_key: {name} does not belong to kind "{rule.kind}"'
-    if any(bits < 2048 for bits in rule.bits):  # noqa: PLR2004 - NIST SP 800-131A
-        yield "require.public_key: RSA keys of less than 2048 bits protect nothing"
-    if any(length < 1 for length in rule.lengths):
-        yield "require.public_key: lengths are in bytes, from 1"
+    if not all(MIN_RSA_BITS <= bits <= MAX_RSA_BITS for bits in rule.bits):
+        yield f"require.public_key: bits must be {MIN_RSA_BITS} to {MAX_RSA_BITS}"
+    if not all(0 < length <= MAX_FIELD_BYTES for length in rule.lengths):
+        yield f"require.public_key: lengths are in bytes, 1 to {MAX_FIELD_BYTES}"
+    for curve in rule.curves:
+        if curve not in CURVES:
+            yield f"require.public_key: unknown curve {curve!r}; one of {', '.join(CURVES)}"

@@ -64,7 +64,7 @@ def read_policy(text: str, *, name: str | None = None) -> Policy:
         raise ConfigurationError(msg)
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of more digits than Python converts
         msg = f"policy {name or ''}: not TOML: {error}"
         raise ConfigurationError(msg) from error
     return _Reading(name=name).policy(table)
@@ -165,8 +165,9 @@ class _Reading:
     def _duration(self, table: dict[str, object], key: str, default: int) -> int:
         if key not in table:
             return default
+        value = table.pop(key)
         try:
-            return parse_duration(str(table.pop(key)))
+            return parse_duration(value if isinstance(value, str) else "a number without a unit")
         except ConfigurationError as error:
             self.problems.append(f"{key}: {error}")
             return default

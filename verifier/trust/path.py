@@ -98,9 +98,11 @@ def validate_path(  # noqa: PLR0913 - each is a separate input of RFC 5280 secti
     Raises:
         Rejection: the first thing that is wrong with the path.
     """
+    # The anchor first, also for a known path: a cache may be shared with a verifier that trusts other anchors.
+    anchor = trust.find(cabundle[0])
     path = cache.find_path(cabundle, leaf)
     if path is None:
-        path = _walk(leaf, cabundle, trust=trust, engine=engine, cache=cache, at=at, leeway=leeway)
+        path = _walk(leaf, cabundle, anchor=anchor, engine=engine, cache=cache, at=at, leeway=leeway)
     elif not _is_within(path, at, leeway):
         _check_windows(path.certificates, at, leeway)
     return path
@@ -110,13 +112,12 @@ def _walk(  # noqa: PLR0913 - as above
     leaf: bytes,
     cabundle: tuple[bytes, ...],
     *,
-    trust: TrustStore,
+    anchor: TrustAnchor,
     engine: Engine,
     cache: PathCache,
     at: int,
     leeway: int,
 ) -> CertificationPath:
-    anchor = trust.find(cabundle[0])
     if leaf in cabundle or len(set(cabundle)) != len(cabundle):
         raise Rejection(Reason.PATH_CERTIFICATE_DUPLICATE, "a certificate occurs twice")
     issuers = cache.find_issuers(cabundle)

@@ -1,0 +1,140 @@
+"""What an appraisal costs beside the signatures in it.
+
+Prints, for each engine, the median of: V (one P-384 verification), a warm document (its leaf is known: 1 V), a new leaf
+under known issuers (2 V) and a cold document (5 V), with the ratio of what the signatures alone would cost to what was
+measured; 1.00 is the limit. Rounds are interleaved and in CPU time, so a busy machine disturbs all of them alike.
+
+    python bench/verify.py [--rounds 40] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.pki import AT, Corpus, make_corpus
+from verifier import Affirmed, EngineName, PathCache, Verifier
+from verifier.evidence.document import decode_document
+from verifier.evidence.envelope import decode_envelope
+from verifier.trust.certificate import decode_certificate
+from verifier.trust.ecdsa import select_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEAVES = 8
+DOCUMENTS_PER_LEAF = 4
+CALLS = 32
+"""Appraisals in one sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One thing to time, and how many signatures it cannot do without."""
+
+    name: str
+    signatures: int
+    run: Callable[[], None]
+    """Makes ``CALLS`` appraisals."""
+
+
+def main() -> None:
+    """Measure both engines and print the ratios."""
+    arguments = _arguments()
+    corpus = make_corpus(leaves=LEAVES, documents_per_leaf=DOCUMENTS_PER_LEAF)
+    report = {engine.value: measure(engine, corpus, arguments.rounds) for engine in EngineName}
+    print(f"{platform.machine()}, Python {platform.python_version()}, {arguments.rounds} rounds of {CALLS} calls")
+    for engine, rows in report.items():
+        _print_rows(engine, rows)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+def measure(engine: EngineName, corpus: Corpus, rounds: int) -> dict[str, dict[str, float]]:
+    """Give, for each case, microseconds per call and the ratio to its signatures, with quartiles."""
+    cases = make_cases(engine, corpus)
+    samples: dict[str, list[float]] = {case.name: [] for case in cases}
+    for _ in range(rounds + 1):
+        for case in cases:
+            samples[case.name].append(_sample(case))
+    kept = {name: values[1:] for name, values in samples.items()}  # the first round warms up
+    return {case.name: _summary(case, kept) for case in cases}
+
+
+def make_cases(engine: EngineName, corpus: Corpus) -> tuple[Case, ...]:
+    """Set up V, warm, new leaf and cold for one engine."""
+    anchors = [corpus.anchor]
+    flat = [document for documents in corpus.documents for document in documents]
+    many = (flat * (CALLS // len(flat) + 1))[:CALLS]
+    # Neighbours have different leaves, and the cache holds one: every document meets a leaf it does not know.
+    alternating = [corpus.documents[number % LEAVES][0] for number in range(CALLS)]
+    warm = Verifier(anchors=anchors, engine=engine)
+    new_leaf = Verifier(anchors=anchors, engine=engine, cache=PathCache(leaves=1))
+    cold = Verifier(anchors=anchors, engine=engine, cache=PathCache(leaves=0))
+    return (
+        Case(name="V", signatures=1, run=_one_verification(engine, flat[0])),
+        Case(name="warm", signatures=1, run=_appraisals(warm, many, corpus)),
+        Case(name="new leaf", signatures=2, run=_appraisals(new_leaf, alternating, corpus)),
+        Case(name="cold", signatures=5, run=_appraisals(cold, many, corpus)),
+    )
+
+
+def _one_verification(engine: EngineName, document: bytes) -> Callable[[], None]:
+    envelope = decode_envelope(document)
+    leaf = decode_certificate(decode_document(envelope.payload).certificate)
+    key = select_engine(engine).load_key(leaf.spki)
+
+    def run() -> None:
+        for _ in range(CALLS):
+            if not key.verify(envelope.to_be_signed, envelope.signature):
+                raise AssertionError
+
+    return run
+
+
+def _appraisals(verifier: Verifier, documents: list[bytes], corpus: Corpus) -> Callable[[], None]:
+    def run() -> None:
+        for document in documents:
+            if not isinstance(verifier.appraise(document, policy=corpus.policy, at=AT), Affirmed):
+                raise AssertionError
+
+    return run
+
+
+def _sample(case: Case) -> float:
+    started = time.process_time_ns()
+    case.run()
+    return (time.process_time_ns() - started) / CALLS / 1000
+
+
+def _summary(case: Case, samples: dict[str, list[float]]) -> dict[str, float]:
+    # Each ratio is within one round: the machine may be slower in the next.
+    ratios = [
+        case.signatures * verification / taken
+        for verification, taken in zip(samples["V"], samples[case.name], strict=True)
+    ]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return {"microseconds": statistics.median(samples[case.name]), "ratio": middle, "low": low, "high": high}
+
+
+def _print_rows(engine: str, rows: dict[str, dict[str, float]]) -> None:
+    print(f"\n{engine:10} {'us/document':>12} {'signatures/measured':>20} {'quartiles':>16}")
+    for name, row in rows.items():
+        print(f"{name:10} {row['microseconds']:12.1f} {row['ratio']:20.3f} {row['low']:8.3f}-{row['high']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
