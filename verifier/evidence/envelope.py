@@ -86,9 +86,9 @@ def _take_signature(evidence: bytes, at: int) -> bytes:
 
 def _explain_signature(evidence: bytes, at: int) -> Rejection:
     head = _minimal_head(evidence, at)
-    if head is None:
+    if head is None and len(evidence) <= at + 1:
         return Rejection(Reason.ENVELOPE_MALFORMED, "cut off before the signature")
-    major, length, start = head
+    major, length, start = head or (_BYTE_STRING, -1, at)  # chunked, or a length that is not minimal
     if major != _BYTE_STRING or length != SIGNATURE_BYTES:
         return Rejection(Reason.ENVELOPE_SIGNATURE_INVALID, f"not a byte string of {SIGNATURE_BYTES} bytes")
     if len(evidence) < start + length:

@@ -113,7 +113,12 @@ def _decode_root(der: bytes, name: str) -> Certificate:
     except (Rejection, KeyUnsupportedError) as error:
         msg = f"trust anchor {name}: not a P-384 certification authority's certificate ({error})"
         raise ConfigurationError(msg) from error
-    if not (certificate.is_ca and certificate.signs_certificates and certificate.issuer == certificate.subject):
+    if not (
+        certificate.is_ca
+        and certificate.constraints_critical
+        and certificate.signs_certificates
+        and certificate.issuer == certificate.subject
+    ):
         msg = f"trust anchor {name}: not a self-issued certification authority"
         raise ConfigurationError(msg)
     if not key.verify(certificate.tbs, certificate.signature):

@@ -56,6 +56,7 @@ class Certificate:
     """Seconds since 1970, inclusive."""
     spki: bytes
     is_ca: bool
+    constraints_critical: bool
     path_length: int | None
     signs_data: bool
     """keyUsage has digitalSignature."""
@@ -105,9 +106,11 @@ def _decode(der: bytes) -> Certificate:
     validity.finish()
     subject = _name(fields.raw(SEQUENCE))
     spki = _spki(fields.raw(SEQUENCE))
-    extensions = _extensions(fields.nested(_EXTENSIONS_TAG))
+    extensions = _extensions(fields.nested(_EXTENSIONS_TAG)) if fields.peek >= 0 else {}
     fields.finish()
-    is_ca, path_length, usage = _judge(extensions)
+    constraints, usage = _profile(extensions)
+    is_ca, path_length = _basic_constraints(constraints.value)
+    bits = _key_usage(usage.value)
     return Certificate(
         der=der,
         tbs=tbs,
@@ -119,9 +122,10 @@ def _decode(der: bytes) -> Certificate:
         not_after=not_after,
         spki=spki,
         is_ca=is_ca,
+        constraints_critical=constraints.critical,
         path_length=path_length,
-        signs_data=_DIGITAL_SIGNATURE in usage,
-        signs_certificates=_KEY_CERT_SIGN in usage,
+        signs_data=_DIGITAL_SIGNATURE in bits,
+        signs_certificates=_KEY_CERT_SIGN in bits,
     )
 
 
@@ -183,16 +187,13 @@ def _optional_true(reader: Reader) -> bool:
     return True
 
 
-def _judge(extensions: dict[bytes, _Extension]) -> tuple[bool, int | None, frozenset[int]]:
-    """Read what a path is judged by: whether this is a CA, its path length, its key usage."""
+def _profile(extensions: dict[bytes, _Extension]) -> tuple[_Extension, _Extension]:
+    """Take the two extensions that a path is judged by; every certificate of a Nitro path has both."""
     constraints, usage = extensions.get(_BASIC_CONSTRAINTS), extensions.get(_KEY_USAGE)
     if constraints is None or usage is None:
         missing = "keyUsage" if usage is None else "basicConstraints"
         raise Rejection(Reason.PATH_EXTENSION_MISSING, f"a certificate has no {missing}")
-    is_ca, path_length = _basic_constraints(constraints.value)
-    if is_ca and not constraints.critical:  # RFC 5280 section 4.2.1.9
-        raise Rejection(Reason.PATH_NOT_A_CA, "basicConstraints says CA but is not critical")
-    return is_ca, path_length, _key_usage(usage.value)
+    return constraints, usage
 
 
 def _basic_constraints(value: bytes) -> tuple[bool, int | None]:

@@ -157,6 +157,8 @@ def _check_issuer(issuer: Certificate, below: int) -> None:
     """Check one issuer that has ``below`` issuers under it; self-issued ones count too, which is stricter."""
     if not issuer.is_ca:
         raise Rejection(Reason.PATH_NOT_A_CA, "an issuer is not a certification authority")
+    if not issuer.constraints_critical:  # RFC 5280 section 4.2.1.9
+        raise Rejection(Reason.PATH_NOT_A_CA, "an issuer's basicConstraints is not critical")
     if not issuer.signs_certificates:
         raise Rejection(Reason.PATH_KEY_USAGE_INVALID, "an issuer's keyUsage lacks keyCertSign")
     if issuer.path_length is not None and below > issuer.path_length:
