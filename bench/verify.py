@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.pki import AT, Corpus, make_corpus
-from verifier import Affirmed, EngineName, PathCache, Verifier
+from verifier import EngineName, PathCache, Verdict, Verifier
 from verifier.evidence.document import decode_document
 from verifier.evidence.envelope import decode_envelope
 from verifier.trust.certificate import decode_certificate
@@ -108,7 +108,7 @@ def _one_verification(engine: EngineName, document: bytes) -> Callable[[], None]
 def _appraisals(verifier: Verifier, documents: list[bytes], corpus: Corpus) -> Callable[[], None]:
     def run() -> None:
         for document in documents:
-            if not isinstance(verifier.appraise(document, policy=corpus.policy, at=AT), Affirmed):
+            if verifier.appraise(document, policy=corpus.policy, at=AT).verdict is not Verdict.AFFIRMED:
                 raise AssertionError
 
     return run
