@@ -54,7 +54,7 @@ def read_policy(text: str, *, name: str | None = None) -> Policy:
 
     Args:
         text: the file's content.
-        name: what the file is called; taken when the text names nothing, and refused when it names something else.
+        name: what to call a policy whose text has no name, such as its file's name.
 
     Raises:
         ConfigurationError: with everything that is wrong, unknown keys included.
@@ -79,8 +79,6 @@ class _Reading:
 
     def policy(self, table: dict[str, object]) -> Policy:
         name = self._text(table, "name", "") or self.name or ""
-        if self.name is not None and name != self.name:
-            self.problems.append(f"it calls itself {name!r}, but its file is called {self.name!r}")
         found = {
             "name": name,
             "max_age_ms": self._duration(table, "max_age", DEFAULT_MAX_AGE_MS),

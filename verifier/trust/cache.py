@@ -90,11 +90,12 @@ class PathCache:
         """Give the path down to the leaf's issuer if exactly these bytes were verified before."""
         return self._issuers.find(cabundle)
 
-    def keep(
-        self, cabundle: tuple[bytes, ...], leaf: bytes, issuers: CertificationPath, path: CertificationPath
-    ) -> None:
-        """Remember a path that was verified whole, and its issuers."""
+    def keep_issuers(self, cabundle: tuple[bytes, ...], issuers: CertificationPath) -> None:
+        """Remember a bundle whose every signature was verified."""
         self._issuers.keep(cabundle, issuers)
+
+    def keep_path(self, cabundle: tuple[bytes, ...], leaf: bytes, path: CertificationPath) -> None:
+        """Remember a path that was verified whole."""
         self._leaves.keep((cabundle, leaf), path)
 
     def counts(self) -> dict[str, CacheCounts]:

@@ -127,9 +127,11 @@ def _walk(  # noqa: PLR0913 - as above
     _check_windows(certificates, at, leeway)
     if issuers is None:
         issuers = _conclude(anchor, known, _verify_down(known, _load(engine, anchor.certificate), engine))
+        # Kept whatever becomes of the leaf: genuine issuers are public, and forged leaves under them would otherwise
+        # cost four verifications each time. A prefix that failed anywhere leaves nothing behind.
+        cache.keep_issuers(cabundle, issuers)
     path = _conclude(anchor, certificates, _verify_down(certificates[-2:], issuers.key, engine))
-    # Only now, when all of it held: a path that failed leaves nothing behind that a later one could lean on.
-    cache.keep(cabundle, leaf, issuers, path)
+    cache.keep_path(cabundle, leaf, path)
     return path
 
 
