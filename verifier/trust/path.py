@@ -48,18 +48,20 @@ class TrustStore:
     __slots__ = ("_by_der", "anchors")
 
     def __init__(self, anchors: Iterable[TrustAnchor]) -> None:
-        """Hold at least one anchor.
+        """Hold at least one anchor; the same certificate given again, under whatever name, adds nothing.
 
         Raises:
-            ConfigurationError: no anchor at all, or two with the same name.
+            ConfigurationError: no anchor at all, or two different ones with the same name.
         """
-        self.anchors = tuple(anchors)
-        self._by_der = {anchor.certificate.der: anchor for anchor in self.anchors}
+        self._by_der: dict[bytes, TrustAnchor] = {}
+        for anchor in anchors:
+            self._by_der.setdefault(anchor.certificate.der, anchor)
+        self.anchors = tuple(self._by_der.values())
         if not self.anchors:
             msg = "no trust anchor: every document would be refused"
             raise ConfigurationError(msg)
         if len({anchor.name for anchor in self.anchors}) != len(self.anchors):
-            msg = "two trust anchors have the same name"
+            msg = "two different trust anchors have the same name"
             raise ConfigurationError(msg)
 
     def find(self, der: bytes) -> TrustAnchor:
