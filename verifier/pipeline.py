@@ -161,7 +161,7 @@ class Verifier:
 def _conclude(
     evidence: AuthenticEvidence, policy: Policy, appraisal: Appraisal, at: datetime, digest: str
 ) -> AttestationResult:
-    if appraisal.findings or appraisal.build is None:
+    if appraisal.findings:
         return Rejected(
             findings=appraisal.findings,
             policy=reference_to(policy),

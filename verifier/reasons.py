@@ -39,11 +39,11 @@ class Reason(StrEnum):
 
     ENVELOPE_MALFORMED = (
         "envelope.malformed",
-        "These bytes are not a COSE_Sign1 message: check for hex or base64 that was not decoded, or a cut-off body.",
+        "Not a COSE_Sign1 message: look for undecoded hex or base64, a length prefix, or a cut-off body.",
     )
     ENVELOPE_TRAILING_BYTES = (
         "envelope.trailing-bytes",
-        "Something follows the document: send its bytes alone, without length prefixes or line ends.",
+        "Something follows the document: send its bytes alone, without a line end or anything else.",
     )
     ENVELOPE_TAG_UNEXPECTED = (
         "envelope.tag-unexpected",
@@ -251,7 +251,7 @@ class Reason(StrEnum):
     )
     FRESHNESS_DOCUMENT_PREDATES_NONCE = (
         "freshness.document-predates-nonce",
-        "The module signed the document before the nonce was issued: clocks differ, or the nonce was foreseen.",
+        "The module signed the document before the nonce was issued: check this verifier's clock.",
     )
 
     MEASUREMENT_NO_POLICY = (

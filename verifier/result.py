@@ -81,7 +81,8 @@ class Affirmed:
     """The document was made just now, by a genuine enclave, running a build that the policy trusts."""
 
     claims: Claims
-    build: str
+    build: str | None
+    """Which of the policy's builds runs; ``None`` only in debug mode, which hides that, where the policy allows it."""
     policy: PolicyReference
     freshness: Freshness
     evaluated_at: datetime

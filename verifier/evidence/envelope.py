@@ -66,6 +66,8 @@ def decode_envelope(evidence: bytes) -> Envelope:
 
 def _take_payload(evidence: bytes, at: int) -> tuple[bytes, bytes, int]:
     """Take the payload: its head, its bytes, and where they end."""
+    if at == len(evidence):
+        raise Rejection(Reason.ENVELOPE_MALFORMED, "cut off before the payload")
     head = _minimal_head(evidence, at)
     if head is None or head[0] != _BYTE_STRING:
         raise Rejection(Reason.ENVELOPE_PAYLOAD_INVALID, "not one definite byte string with a minimal length")
@@ -114,6 +116,8 @@ def _explain_head(evidence: bytes, at: int) -> Rejection:
 
 
 def _explain_headers(evidence: bytes, at: int) -> Rejection:
+    if at == len(evidence):
+        return Rejection(Reason.ENVELOPE_MALFORMED, "cut off before the protected header")
     head = _minimal_head(evidence, at)
     if head is None or head[0] != _BYTE_STRING:
         return Rejection(Reason.ENVELOPE_PROTECTED_INVALID, "not one definite byte string")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_bindings(document: AttestationDocument, require: Requirements) -> Iterator[Rejection]:
-    """Compare public_key and user_data with what the policy requires; zero length is not presence."""
+    """Compare public_key and user_data with what the policy requires; a public_key of zero length is none."""
     if require.public_key is not None:
         if not document.public_key:
             yield Rejection(Reason.BINDING_PUBLIC_KEY_ABSENT, "the document has no public_key")

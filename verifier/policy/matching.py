@@ -55,6 +55,6 @@ class BuildIndex:
         return tuple(index for index in sorted(self._values) if pcrs.get(index) not in self._values[index])
 
 
-def matches(build: DeniedBuild, pcrs: Mapping[int, bytes]) -> bool:
-    """Tell whether all PCRs of a revoked build are the document's."""
+def matches(build: Build | DeniedBuild, pcrs: Mapping[int, bytes]) -> bool:
+    """Tell whether the document has every PCR that the build names, with its value."""
     return all(pcrs.get(index) == value for index, value in build.pcrs.items())

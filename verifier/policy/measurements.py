@@ -21,7 +21,7 @@ def pcr_of_text(text: str) -> bytes:
 
 
 def check_measurements(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> tuple[str | None, list[Rejection]]:
-    """Compare PCRs with a policy's builds; give the matching build's name and everything that is wrong."""
+    """Compare PCRs with a policy's builds; give the name of the build that runs and everything that is wrong."""
     found = list(_check_measured(pcrs, policy))
     found.extend(
         Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}")
@@ -33,7 +33,12 @@ def check_measurements(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) 
     if not in_window:
         found.append(_explain_window(candidates[0], at) if candidates else _explain_mismatch(pcrs, policy))
     found.extend(_check_requirements(pcrs, policy.require))
-    return (in_window[0].name if in_window else None), found
+    return _name_of(in_window, pcrs), found
+
+
+def _name_of(builds: list[Build], pcrs: Mapping[int, bytes]) -> str | None:
+    """Name the build that runs; in debug mode nobody knows, unless the policy expects the very zeros."""
+    return next((build.name for build in builds if matches(build, pcrs)), None)
 
 
 def _check_measured(pcrs: Mapping[int, bytes], policy: Policy) -> Iterator[Rejection]:

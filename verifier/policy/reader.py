@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from verifier.evidence.pcrs import PCR_BYTES
 from verifier.policy.model import (
     DEFAULT_CLOCK_SKEW_MS,
     DEFAULT_MAX_AGE_MS,
@@ -79,7 +80,7 @@ class _Reading:
 
     def policy(self, table: dict[str, object]) -> Policy:
         name = self._text(table, "name", "") or self.name or ""
-        found = {
+        found: dict[str, object] = {
             "name": name,
             "max_age_ms": self._duration(table, "max_age", DEFAULT_MAX_AGE_MS),
             "clock_skew_ms": self._duration(table, "clock_skew", DEFAULT_CLOCK_SKEW_MS),
@@ -91,9 +92,14 @@ class _Reading:
             "require": self._require(self._table(table, "require", "")),
         }
         self._finish(table, "")
-        if self.problems:
-            raise ConfigurationError(*(f"policy {name}: {problem}" for problem in self.problems))
-        return Policy(**found)  # type: ignore[arg-type]  # each value was made by the method for its key
+        found_by_reader = tuple(f"policy {name}: {problem}" for problem in self.problems)
+        try:
+            policy = Policy(**found)  # type: ignore[arg-type]  # each value was made by the method for its key
+        except ConfigurationError as error:
+            raise ConfigurationError(*found_by_reader, *error.problems) from error
+        if found_by_reader:
+            raise ConfigurationError(*found_by_reader)
+        return policy
 
     def _build(self, entry: dict[str, object], at: int) -> Build:
         where = f"build {at}: "
@@ -117,7 +123,7 @@ class _Reading:
         require = Requirements(
             pcr3_role_arn=self._texts(table, "pcr3_role_arn"),
             pcr4_instance_id=self._texts(table, "pcr4_instance_id"),
-            pcr8=self._hexes(table, "pcr8", "require."),
+            pcr8=self._hexes(table, "pcr8", "require.", PCR_BYTES),
             public_key=self._key_rule(self._table(table, "public_key", "require.")) if "public_key" in table else None,
             user_data_sha256=None if user_data is None else self._user_data(user_data),
             known_fields_only=self._flag(table, "known_fields_only"),
@@ -126,7 +132,7 @@ class _Reading:
         return require
 
     def _user_data(self, table: dict[str, object]) -> tuple[bytes, ...]:
-        digests = self._hexes(table, "sha256", "require.user_data.")
+        digests = self._hexes(table, "sha256", "require.user_data.", 32)
         self._finish(table, "require.user_data.")
         return digests or ()
 
@@ -146,7 +152,7 @@ class _Reading:
             if not _INDEX.fullmatch(key):
                 self.problems.append(f"{where}pcrs: {key!r} is not a PCR index such as 0")
             else:
-                pcrs[int(key)] = self._hex(value, f"{where}PCR{key}")
+                pcrs[int(key)] = self._hex(value, f"{where}PCR{key}", PCR_BYTES)
         return pcrs
 
     def _finish(self, table: dict[str, object], where: str) -> None:
@@ -226,13 +232,14 @@ class _Reading:
         self.problems.append(f"require.public_key.{key} must be a list of integers")
         return ()
 
-    def _hexes(self, table: dict[str, object], key: str, where: str) -> tuple[bytes, ...] | None:
+    def _hexes(self, table: dict[str, object], key: str, where: str, size: int) -> tuple[bytes, ...] | None:
         texts = self._texts(table, key)
-        return None if texts is None else tuple(self._hex(text, f"{where}{key}") for text in texts)
+        return None if texts is None else tuple(self._hex(text, f"{where}{key}", size) for text in texts)
 
-    def _hex(self, value: object, where: str) -> bytes:
+    def _hex(self, value: object, where: str, size: int) -> bytes:
+        """Read hex digits; when there are none, name that and go on with a value that nobody will complain about."""
         # bytes.fromhex() would also take blanks between digits.
         if isinstance(value, str) and re.fullmatch(r"(?:[0-9a-fA-F]{2})+", value):
             return bytes.fromhex(value)
-        self.problems.append(f"{where} must be hex digits")
-        return b""
+        self.problems.append(f"{where} must be {2 * size} hex digits")
+        return b"\x01" * size

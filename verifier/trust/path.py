@@ -174,11 +174,11 @@ def _check_windows(certificates: Sequence[Certificate], at: int, leeway: int) ->
     for position, certificate in enumerate(certificates):
         name = f"certificate {position} of {len(certificates)}, counted from the root"
         if at > certificate.not_after * 1000:
-            late = at // 1000 - certificate.not_after
-            raise Rejection(Reason.PATH_EXPIRED, f"{name}, expired {late} s ago")
+            late = at / 1000 - certificate.not_after
+            raise Rejection(Reason.PATH_EXPIRED, f"{name}, expired {late:.1f} s ago")
         if at < certificate.not_before * 1000 - leeway:
-            early = certificate.not_before - at // 1000
-            raise Rejection(Reason.PATH_NOT_YET_VALID, f"{name}, is valid in {early} s")
+            early = certificate.not_before - at / 1000
+            raise Rejection(Reason.PATH_NOT_YET_VALID, f"{name}, is valid in {early:.1f} s")
 
 
 def _verify_down(certificates: Sequence[Certificate], key: PublicKey, engine: Engine) -> PublicKey:
