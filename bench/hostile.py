@@ -137,6 +137,12 @@ def _stuffed_payloads() -> Iterator[tuple[str, bytes]]:
         "map of numbers": b"\xb9" + (room // 4).to_bytes(2) + numbers,
         "indefinite map of numbers": b"\xbf" + numbers + b"\xff",
         "empty arrays in arrays": b"\x9f" * room,
+        "field of empty arrays": b"\xa1\x61a\x99" + (room - 6).to_bytes(2) + b"\x80" * (room - 6),
+        "indefinite map, field of empty arrays": b"\xbf\x61a\x99"
+        + (room - 9).to_bytes(2)
+        + b"\x80" * (room - 9)
+        + b"".join(bytes((0x61, letter, 0)) for letter in b"bcdefghij")
+        + b"\xff",
         "one long text": b"\x79" + room.to_bytes(2) + b"\xc3\xa9" * (room // 2),
         "arrays as keys": b"\xb9"
         + (room // 6).to_bytes(2)

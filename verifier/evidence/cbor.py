@@ -21,7 +21,7 @@ MAX_SCANNED_ITEMS = 512
 """Data items in a payload that needs the slow scan (it uses indefinite lengths in another way than AWS does today);
 a genuine payload has about sixty. Without a bound, 16 KiB of one-byte items would cost more than a signature."""
 
-_DEFINITE_MAP_OF_NINE = b"\xa9"
+_MAP_OF_NINE = b"\xa9"
 
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(2, 7)
 _INDEFINITE = 31
@@ -45,12 +45,9 @@ class CborError(Exception):
         self.fault = fault
 
 
-class _TagFound(Exception):  # noqa: N818 - control flow out of a cbor2 callback
-    """A tag was met; raised through the decoder to stop it before it interprets anything."""
-
-
 def _refuse_tag(*_: object) -> NoReturn:
-    raise _TagFound
+    """Stop the decoder before it interprets anything; cbor2 reports it as an error of its own."""
+    raise ValueError
 
 
 # Every tag that cbor2 resolves by itself lies below these bounds; the rest reach tag_hook. A test walks all of
@@ -65,19 +62,17 @@ def decode_item(data: bytes) -> object:
         CborError: not well formed, bytes after the item, a duplicate map key, a tag, a chunked string, or nesting
             beyond ``MAX_DEPTH``.
     """
-    if data[:1] == b"\xbf" and data[-1:] == b"\xff":
-        # Documents since August 2025: {_ nine pairs}. Read as a definite map of nine the same bytes mean the same,
-        # and cbor2 can then refuse every indefinite length, so the slow scan below is not needed.
-        try:
-            return _decode(_DEFINITE_MAP_OF_NINE + data[1:-1], allow_indefinite=False)
-        except CborError:
-            pass  # another number of fields, or a fault that the general reading names
-    else:
-        try:
-            return _decode(data, allow_indefinite=False)
-        except CborError as error:
-            if error.fault is not CborFault.MALFORMED:
-                raise
+    indefinite_root = data[:1] == b"\xbf" and data[-1:] == b"\xff"
+    try:
+        if indefinite_root:
+            # Documents since August 2025: {_ nine pairs}. Read as a definite map of nine the same bytes mean the same,
+            # and cbor2 can then refuse every indefinite length.
+            return _decode(_MAP_OF_NINE + data[1:-1], allow_indefinite=False)
+        return _decode(data, allow_indefinite=False)
+    except CborError as error:
+        if not indefinite_root and error.fault is not CborFault.MALFORMED:
+            raise
+    # Some other use of indefinite lengths than AWS's today. The scan comes first: it bounds what cbor2 will build.
     _scan(data)
     return _decode(data, allow_indefinite=True)
 
@@ -94,8 +89,6 @@ def _decode(data: bytes, *, allow_indefinite: bool) -> object:
     )
     try:
         item: object = decoder.decode()
-    except _TagFound as error:
-        raise CborError(CborFault.MALFORMED) from error
     except (cbor2.CBORDecodeError, ValueError, OverflowError, MemoryError, RecursionError) as error:
         fault = CborFault.DUPLICATE_KEY if "Duplicate map key" in str(error) else CborFault.MALFORMED
         raise CborError(fault) from error

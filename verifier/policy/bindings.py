@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from verifier.policy.model import KeyKind, PublicKeyRule, Requirements
 from verifier.reasons import Reason, Rejection
@@ -49,6 +49,9 @@ def _is_acceptable_spki(public_key: bytes, rule: PublicKeyRule) -> bool:
     try:
         key = load_der_public_key(public_key)
     except (ValueError, UnsupportedAlgorithm):
+        return False
+    if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != public_key:
+        # Also a bare PKCS#1 key loads, and a point or parameters in another form than readers expect.
         return False
     if isinstance(key, rsa.RSAPublicKey):
         return rule.kind is KeyKind.RSA and key.key_size in rule.bits

@@ -21,6 +21,7 @@ from verifier.trust.der import (
     DerError,
     Reader,
     boolean,
+    object_identifier,
     positive_integer,
     time_seconds,
     unsigned_integer,
@@ -171,7 +172,7 @@ def _extensions(wrapper: Reader) -> dict[bytes, _Extension]:
 
 
 def _extension(entry: Reader) -> tuple[bytes, _Extension]:
-    identifier = entry.content(OBJECT_IDENTIFIER)
+    identifier = object_identifier(entry.content(OBJECT_IDENTIFIER))
     critical = _optional_true(entry)
     value = entry.content(OCTET_STRING)
     entry.finish()

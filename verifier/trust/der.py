@@ -14,6 +14,7 @@ GENERALIZED_TIME = 0x18
 SEQUENCE = 0x30
 
 _LONG_FORM = 0x80
+_CONTINUED = 0x80
 _TWO_LENGTH_BYTES = 0x82
 _UTC_TIME_LENGTH = 13
 _GENERALIZED_TIME_LENGTH = 15
@@ -103,6 +104,18 @@ def boolean(content: bytes) -> bool:
     if content not in {b"\x00", b"\xff"}:
         raise DerError
     return content == b"\xff"
+
+
+def object_identifier(content: bytes) -> bytes:
+    """Take the content of an OBJECT IDENTIFIER whose every arc is whole and in its shortest form (X.690 8.19.2)."""
+    first = True
+    for octet in content:
+        if first and octet == _CONTINUED:
+            raise DerError
+        first = octet < _CONTINUED
+    if not (content and first):
+        raise DerError
+    return content
 
 
 def time_seconds(reader: Reader) -> int:
