@@ -1,0 +1,120 @@
+"""The command ``nitro-verifier``: finds the subcommand, and turns every way of failing into an exit code.
+
+Bad input never shows a traceback. An exception that nobody expected is a bug of ours: it says so in one line and
+exits 3, so that no script takes it for a verdict.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from verifier import Verifier, bundled_anchor
+from verifier.cli.demo_command import demo
+from verifier.cli.display import plain
+from verifier.cli.exits import ExitCode, exit_codes
+from verifier.cli.inspect_command import inspect
+from verifier.cli.nonce_command import nonce
+from verifier.cli.policy_commands import policy
+from verifier.cli.serve_command import serve
+from verifier.cli.verify_command import verify
+from verifier.reasons import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = "nitro-verifier"
+DEBUG_VARIABLE = "NITRO_VERIFIER_DEBUG"
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value and not ctx.resilient_parsing:
+        root = bundled_anchor()
+        click.echo(f"{PROGRAM} {_version()}\nengine {Verifier().engine}\nroot {root.name} sha256 {root.sha256}")
+        ctx.exit(ExitCode.GOOD)
+
+
+def _version() -> str:
+    try:
+        return version(PROGRAM)
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "(not installed)"
+
+
+@click.group(
+    name=PROGRAM,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=exit_codes("affirmed, clean or done", "rejected, or a policy with lints"),
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version, the signature engine and the bundled root's fingerprint.",
+)
+def commands() -> None:
+    """Verify AWS Nitro Enclaves attestation documents."""
+
+
+for command in (serve, verify, inspect, nonce, policy, demo):
+    commands.add_command(command)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    code = run(args)
+    _flush()
+    sys.exit(code)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; raises nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail
+    try:
+        return _run(args)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE  # click gives some of them 1, which means "rejected" here
+    except ConfigurationError as error:
+        for problem in error.problems:
+            click.echo(f"{PROGRAM}: {plain(problem)}", err=True)
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.OUTPUT_CLOSED
+    except Exception as error:  # noqa: BLE001 - the command's edge, as the conventions allow the HTTP edge
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            sys.excepthook(type(error), error, error.__traceback__)
+        click.echo(f"{PROGRAM}: this is a bug ({type(error).__name__}); {DEBUG_VARIABLE}=1 shows where", err=True)
+        return ExitCode.BUG
+
+
+def _run(args: Sequence[str] | None) -> int:
+    # Not click's own `main`: it answers a closed pipe with exit code 1, which means "rejected" here.
+    try:
+        with commands.make_context(PROGRAM, list(sys.argv[1:] if args is None else args)) as context:
+            code = commands.invoke(context)
+    except click.exceptions.Exit as asked:  # --help and --version
+        return asked.exit_code
+    if not isinstance(code, int):
+        raise TypeError("a command ended without an exit code")  # and silence must not pass for exit code 0
+    return code
+
+
+def _flush() -> None:
+    """Write what is left; if nobody reads it any more, say so by the exit code and keep the interpreter quiet."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.OUTPUT_CLOSED)

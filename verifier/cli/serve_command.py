@@ -1,0 +1,114 @@
+"""``nitro-verifier serve``: the HTTP service, its options given as flags."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from verifier.cli.exits import ExitCode, InputError, exit_codes
+from verifier.cli.inputs import KeyFile, PinnedFile, anchor_name, to_key_file, to_pinned_files
+from verifier.service.options import ENVIRONMENT_PREFIX, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_EXTRA = ("aiohttp", "prometheus_client", "structlog", "uvloop")
+_NOT_OPTIONS = frozenset({f"{ENVIRONMENT_PREFIX}DEBUG"})
+
+_FLAGS = {
+    "host": "Address to listen on.",
+    "port": "Port to listen on.",
+    "reuse_port": "Share the port with other processes of this service.",
+    "default_policy": "The policy for requests that name none.",
+    "bundled_anchor": "Whether AWS's commercial root is trusted.",
+    "engine": "Who verifies signatures: aws-lc or openssl.",
+    "audience": "This service's name in its nonces; the same in all replicas.",
+    "nonce_ttl": "How long a nonce lives unless the request says otherwise.",
+    "single_use": "Whether a nonce counts once: off or embedded.",
+    "state": "The file that remembers used nonces, for --single-use embedded.",
+    "max_in_flight": "Requests worked on at once; more are answered 503.",
+    "max_connections": "Open connections at once.",
+    "header_timeout": "How long a request's headers may take.",
+    "body_timeout": "How long a request's body may take.",
+    "keepalive_timeout": "How long an idle connection is kept.",
+    "shutdown_delay": "How long to serve on after SIGTERM, already not ready.",
+    "shutdown_timeout": "How long requests in flight get to finish.",
+    "log_level": "debug, info, warning or error.",
+}
+"""Options that are one value. A test compares them with what the service knows."""
+
+
+def _flags(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
+    """Give a command one flag for each of these options; what is not given stays ``None``."""
+    for name, text in reversed(_FLAGS.items()):
+        default = getattr(Options(), name)
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(default, bool):
+            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+        else:
+            shown = text if default is None else f"{text} [{default}]"
+            option = click.option(flag, name, metavar="N" if isinstance(default, int) else "VALUE", help=shown)
+        function = option(function)
+    return function
+
+
+@click.command(short_help="Run the HTTP service.", epilog=exit_codes("stopped by SIGTERM or SIGINT"))
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="A TOML file of options.")
+@click.option("--policies", metavar="DIR", help="The folder with the policies, one *.toml each.")
+@click.option(
+    "--anchor",
+    "anchors",
+    callback=to_pinned_files,
+    metavar="FILE#sha256=HEX",
+    multiple=True,
+    help="A root to trust beside AWS's, with its fingerprint. Repeatable; replaces those of the file.",
+)
+@click.option(
+    "--nonce-key-file",
+    "nonce_key",
+    callback=to_key_file,
+    metavar="FILE[#id=N]",
+    help="The key that signs nonces, the same in all replicas; without one, each start makes its own.",
+)
+@_flags
+def serve(
+    *,
+    config: Path | None,
+    anchors: tuple[PinnedFile, ...],
+    nonce_key: KeyFile | None,
+    **options: object,
+) -> ExitCode:
+    """Serve verification over HTTP until SIGTERM.
+
+    Every option is also a key of the TOML file (with underscores) and an environment variable (NITRO_VERIFIER_PORT).
+    Flags win over the environment, and that over the file. All mistakes are named before the port opens.
+    """
+    from verifier.service.config import load_settings  # of POSIX only, as the other commands are not
+
+    overrides = {
+        **options,
+        "anchors": [_anchor(file) for file in anchors] or None,
+        "nonce_keys": None if nonce_key is None else {"current": {"id": nonce_key.id, "file": str(nonce_key.path)}},
+    }
+    settings = load_settings(file=config, environ=_environment(), overrides=overrides)
+    try:
+        from verifier.service.server import run
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        raise InputError(f'{error.name} is not installed: pip install "nitro-verifier[service]"') from error
+    return ExitCode(run(settings))
+
+
+def _anchor(file: PinnedFile) -> dict[str, str]:
+    if file.sha256 is None:
+        # Nobody looks at a service's fingerprints when it starts, so there they are asked for.
+        raise click.UsageError(f"--anchor {file.path}: add its fingerprint, as FILE#sha256=HEX")
+    return {"name": anchor_name(file.path), "file": str(file.path), "sha256": file.sha256}
+
+
+def _environment() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _NOT_OPTIONS}

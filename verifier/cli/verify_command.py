@@ -1,0 +1,89 @@
+"""``nitro-verifier verify``: one document, one verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from verifier import Verifier
+from verifier.cli.clock import now
+from verifier.cli.display import output, warn
+from verifier.cli.exits import ExitCode, exit_codes
+from verifier.cli.inputs import (
+    PinnedFile,
+    load_anchors,
+    load_policy,
+    read_evidence,
+    to_moment,
+    to_nonce,
+    to_pinned_files,
+)
+from verifier.cli.verdict_view import show_verdict
+from verifier.result import Affirmed
+from verifier.service.wire import result_body, write_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@click.command(short_help="Appraise one document.", epilog=exit_codes("affirmed", "rejected"))
+@click.argument("file")
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What to accept. Without one nothing is, but an authentic document's claims are shown.",
+)
+@click.option(
+    "--nonce",
+    callback=to_nonce,
+    metavar="NONCE",
+    help="The nonce the enclave was challenged with: hex, base64 or base64url.",
+)
+@click.option(
+    "--at",
+    callback=to_moment,
+    metavar="RFC3339",
+    help="Appraise as of this time instead of now. The verdict is then about that time only.",
+)
+@click.option(
+    "--anchor",
+    "anchor_files",
+    callback=to_pinned_files,
+    metavar="FILE[#sha256=HEX]",
+    multiple=True,
+    help="A root to trust beside AWS's (PEM or DER), such as another partition's. Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the same JSON that the HTTP service answers.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing; the exit code is the verdict.")
+def verify(  # noqa: PLR0913 - one parameter for each option
+    *,
+    file: str,
+    policy_file: Path | None,
+    nonce: bytes | None,
+    at: datetime | None,
+    anchor_files: tuple[PinnedFile, ...],
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Appraise the document in FILE, or on stdin for "-".
+
+    FILE holds the bytes that the Nitro Secure Module returned. Text that is strictly base64 is decoded first.
+    """
+    if as_json and quiet:
+        raise click.UsageError("--json and --quiet exclude each other")
+    policy = None if policy_file is None else load_policy(policy_file)
+    verifier = Verifier(anchors=load_anchors(anchor_files, quiet=quiet))
+    evidence = read_evidence(file, quiet=quiet)
+    result = verifier.appraise(evidence, policy=policy, nonce=nonce, at=at or now())
+    if as_json:
+        if at is not None:
+            warn(f"evaluated at {write_time(at)}, not now")
+        click.echo(msgspec.json.encode(result_body(result)).decode())
+    elif not quiet:
+        show_verdict(output(), result, is_now=at is None)
+    return ExitCode.GOOD if isinstance(result, Affirmed) else ExitCode.NOT_GOOD
