@@ -141,15 +141,19 @@ def load_anchors(files: tuple[PinnedFile, ...], *, quiet: bool = False) -> tuple
     Raises:
         ConfigurationError: a file is not one self-signed P-384 root, or not the one its fingerprint says.
     """
-    return (bundled_anchor(), *(_load_anchor(file, quiet=quiet) for file in files))
+    anchors = [bundled_anchor()]
+    for file in files:
+        anchors.append(_load_anchor(file, taken={anchor.name for anchor in anchors}, quiet=quiet))
+    return tuple(anchors)
 
 
-def anchor_name(path: Path) -> str:
-    """Make a trust anchor's name of its file's."""
-    return re.sub(r"[^a-z0-9._-]", "-", path.stem.lower()).lstrip("._-")[:64] or "anchor"
+def anchor_name(path: Path, sha256: str, taken: set[str]) -> str:
+    """Make a trust anchor's name of its file's; when that is taken, the fingerprint's beginning tells them apart."""
+    name = re.sub(r"[^a-z0-9._-]", "-", path.stem.lower()).lstrip("._-")[:55] or "anchor"
+    return f"{name}-{sha256.replace(':', '').lower()[:8]}" if name in taken else name
 
 
-def _load_anchor(file: PinnedFile, *, quiet: bool) -> TrustAnchor:
+def _load_anchor(file: PinnedFile, *, taken: set[str], quiet: bool) -> TrustAnchor:
     data = _read_file(str(file.path), MAX_ANCHOR_BYTES, stdin=False)
     sha256 = file.sha256
     if sha256 is None:
@@ -157,7 +161,7 @@ def _load_anchor(file: PinnedFile, *, quiet: bool) -> TrustAnchor:
         sha256 = anchor_fingerprint(data)
         if not quiet:
             warn(f"trusting {file.path} as it is; to pin it, write --anchor {file.path}{_PIN}{sha256}")
-    return load_anchor(data, name=anchor_name(file.path), sha256=sha256)
+    return load_anchor(data, name=anchor_name(file.path, sha256, taken), sha256=sha256)
 
 
 def _read_file(name: str, limit: int, *, stdin: bool = True) -> bytes:

@@ -11,6 +11,7 @@ import click
 from verifier.cli.exits import ExitCode, InputError, exit_codes
 from verifier.cli.inputs import KeyFile, PinnedFile, anchor_name, to_key_file, to_pinned_files
 from verifier.service.options import ENVIRONMENT_PREFIX, Options
+from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +91,7 @@ def serve(
 
     overrides = {
         **options,
-        "anchors": [_anchor(file) for file in anchors] or None,
+        "anchors": _anchors(anchors) or None,
         "nonce_keys": None if nonce_key is None else {"current": {"id": nonce_key.id, "file": str(nonce_key.path)}},
     }
     settings = load_settings(file=config, environ=_environment(), overrides=overrides)
@@ -103,11 +104,15 @@ def serve(
     return ExitCode(run(settings))
 
 
-def _anchor(file: PinnedFile) -> dict[str, str]:
-    if file.sha256 is None:
-        # Nobody looks at a service's fingerprints when it starts, so there they are asked for.
-        raise click.UsageError(f"--anchor {file.path}: add its fingerprint, as FILE#sha256=HEX")
-    return {"name": anchor_name(file.path), "file": str(file.path), "sha256": file.sha256}
+def _anchors(files: tuple[PinnedFile, ...]) -> list[dict[str, str]]:
+    anchors: dict[str, dict[str, str]] = {}
+    for file in files:
+        if file.sha256 is None:
+            # Nobody looks at a service's fingerprints when it starts, so there they are asked for.
+            raise click.UsageError(f"--anchor {file.path}: add its fingerprint, as FILE#sha256=HEX")
+        name = anchor_name(file.path, file.sha256, {AWS_NITRO_ROOT_G1_NAME, *anchors})
+        anchors[name] = {"name": name, "file": str(file.path), "sha256": file.sha256}
+    return list(anchors.values())
 
 
 def _environment() -> Mapping[str, str]:
