@@ -10,14 +10,13 @@ import click
 
 from verifier.cli.exits import ExitCode, InputError, exit_codes
 from verifier.cli.inputs import KeyFile, PinnedFile, anchor_name, to_key_file, to_pinned_files
-from verifier.service.options import ENVIRONMENT_PREFIX, Options
+from verifier.service.options import Options
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _EXTRA = ("aiohttp", "prometheus_client", "structlog", "uvloop")
-_NOT_OPTIONS = frozenset({f"{ENVIRONMENT_PREFIX}DEBUG"})
 
 _FLAGS = {
     "host": "Address to listen on.",
@@ -94,7 +93,7 @@ def serve(
         "anchors": _anchors(anchors) or None,
         "nonce_keys": None if nonce_key is None else {"current": {"id": nonce_key.id, "file": str(nonce_key.path)}},
     }
-    settings = load_settings(file=config, environ=_environment(), overrides=overrides)
+    settings = load_settings(file=config, environ=os.environ, overrides=overrides)
     try:
         from verifier.service.server import run
     except ModuleNotFoundError as error:
@@ -113,7 +112,3 @@ def _anchors(files: tuple[PinnedFile, ...]) -> list[dict[str, str]]:
         name = anchor_name(file.path, file.sha256, {AWS_NITRO_ROOT_G1_NAME, *anchors})
         anchors[name] = {"name": name, "file": str(file.path), "sha256": file.sha256}
     return list(anchors.values())
-
-
-def _environment() -> Mapping[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _NOT_OPTIONS}

@@ -1,0 +1,199 @@
+"""The single-use guard: exact on one host, and never a guess."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from tests.service.hammer import EXPIRES_AT, nonce
+from verifier.nonces import GuardUnavailableError, SingleUse
+from verifier.reasons import ConfigurationError
+from verifier.service.guard import KEEP_AFTER_EXPIRY_MS, PURGE_BATCH, PURGE_EVERY, EmbeddedGuard
+
+AT = 10**12
+PROCESSES, NONCES = 4, 2000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the guard's file is."""
+    return tmp_path / "used.sqlite3"
+
+
+@pytest.fixture
+def guard(path: Path) -> Iterator[EmbeddedGuard]:
+    """A guard on that file."""
+    guard = EmbeddedGuard(path, at=AT)
+    yield guard
+    guard.close()
+
+
+def use(guard: EmbeddedGuard, index: int = 0, *, at: int = AT) -> bool:
+    """Use a nonce."""
+    return guard.consume(nonce(index), expires_at=EXPIRES_AT, at=at)
+
+
+def test_a_nonce_is_used_once(guard: EmbeddedGuard) -> None:
+    """Single use would be a word in a result."""
+    assert [use(guard), use(guard), use(guard, 1), use(guard)] == [True, False, True, False]
+    assert guard.reach is SingleUse.HOST
+
+
+def test_each_nonce_is_used_by_exactly_one_of_several_processes(path: Path) -> None:
+    """Two workers of one host would each accept the same document."""
+    command = [sys.executable, "-m", "tests.service.hammer", str(path), str(NONCES)]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    begin = time.time() + 0.2
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(f"{begin}\n")
+        worker.stdin.flush()
+    won = [list(map(int, worker.communicate(timeout=60)[0].split())) for worker in workers]
+
+    assert [worker.returncode for worker in workers] == [0] * PROCESSES
+    assert sorted(chain.from_iterable(won)) == list(range(NONCES))
+    print(f"\n{PROCESSES} processes, {NONCES} nonces, used by each: {[len(each) for each in won]}")  # noqa: T201
+
+
+def test_each_nonce_is_used_by_exactly_one_of_several_threads(guard: EmbeddedGuard) -> None:
+    """An embedder with threads would have no guard at all."""
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda step: use(guard, step // 8), range(800)))
+
+    assert sum(won) == 100
+
+
+def test_what_was_used_stays_used_when_the_process_starts_again(path: Path, guard: EmbeddedGuard) -> None:
+    """A restart would make every recording good again."""
+    use(guard)
+    again = EmbeddedGuard(path, at=AT + 5)
+
+    assert not use(again)
+    assert use(again, 1)
+    again.close()
+
+
+def test_nonces_from_before_the_file_was_made_count_as_used(path: Path) -> None:
+    """Deleting the file would make every recording good again."""
+    guard = EmbeddedGuard(path, at=AT + 2)
+
+    assert not use(guard)
+    guard.close()
+
+
+def test_nonces_from_before_the_host_started_count_as_used(path: Path) -> None:
+    """The last uses before a power failure may not have reached the disk."""
+    for boot, at, expected in (("one", AT, True), ("one", AT + 9, True), ("two", AT + 9, False), ("two", AT, False)):
+        guard = EmbeddedGuard(path, at=at, boot=boot)
+        assert use(guard, hash((boot, at)) % 1000) is expected, (boot, at)
+        guard.close()
+
+
+def delete(path: Path) -> None:
+    """Take the file away."""
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    """Put a copy in the file's place."""
+    shutil.copy(path, path.with_suffix(".copy"))
+    path.with_suffix(".copy").rename(path)
+
+
+def corrupt(path: Path) -> None:
+    """Break the table under the running guard."""
+    with sqlite3.connect(path) as other:
+        other.execute("DROP TABLE used")
+        other.execute("DROP TABLE probe")
+    other.close()
+
+
+@pytest.mark.parametrize("harm", [delete, replace, corrupt])
+def test_a_harmed_file_is_no_answer(path: Path, guard: EmbeddedGuard, harm: Callable[[Path], None]) -> None:
+    """What cannot be known would be taken for unused."""
+    use(guard)
+    harm(path)
+
+    with pytest.raises(GuardUnavailableError):
+        use(guard, 1)
+    with pytest.raises(GuardUnavailableError):
+        guard.probe(at=AT)
+
+
+def test_a_file_that_somebody_else_holds_is_no_answer_for_long(path: Path, guard: EmbeddedGuard) -> None:
+    """The event loop would wait for a backup tool."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(GuardUnavailableError):
+            use(guard)
+    finally:
+        other.close()
+
+    assert use(guard)
+
+
+def test_old_nonces_are_forgotten_in_batches_and_only_well_after_they_expired(path: Path) -> None:
+    """The file would grow for ever, or a clock set back would bring nonces to life again."""
+    guard = EmbeddedGuard(path, at=AT)
+    rows = 2 * PURGE_BATCH
+    for index in range(rows):
+        guard.consume(nonce(index), expires_at=AT + 1000, at=AT)
+    counted = sqlite3.connect(path)
+
+    def count() -> int:
+        return int(counted.execute("SELECT count(*) FROM used WHERE expires_at = ?", (AT + 1000,)).fetchone()[0])
+
+    for index in range(PURGE_EVERY):
+        use(guard, rows + index, at=AT + 1000 + KEEP_AFTER_EXPIRY_MS)
+    kept = count()
+    for index in range(PURGE_EVERY):
+        use(guard, 2 * rows + index, at=AT + 1001 + KEEP_AFTER_EXPIRY_MS)
+
+    assert (kept, count()) == (rows, rows - PURGE_BATCH)
+    counted.close()
+    guard.close()
+
+
+def test_a_purge_that_fails_does_not_take_back_a_use(path: Path, guard: EmbeddedGuard) -> None:
+    """A housekeeping failure would refuse a good document whose nonce is gone by then."""
+    for index in range(PURGE_EVERY - 1):
+        use(guard, index)
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TRIGGER no_purge BEFORE DELETE ON used BEGIN SELECT RAISE(FAIL, 'no'); END")
+    other.close()
+    guard.consume(nonce(9999), expires_at=1, at=AT)
+
+    assert use(guard, PURGE_EVERY, at=EXPIRES_AT)
+
+
+def test_the_file_is_for_its_owner_alone(path: Path, guard: EmbeddedGuard) -> None:
+    """Another user of the host could mark nonces as used, or unused."""
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, None])
+def test_a_path_that_cannot_be_such_a_file_is_a_mistake_in_the_configuration(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """The service would start and then refuse every document."""
+    path = tmp_path / "file"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match="state"):
+        EmbeddedGuard(path, at=AT)

@@ -1,0 +1,243 @@
+"""From start to SIGTERM: what an orchestrator sees."""
+
+import asyncio
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from tests.service.harness import COSE, HOST, POLICIES, Running, enclave, make_settings, pki, read_raw, running
+from verifier.reasons import ConfigurationError
+from verifier.service.app import make_app
+from verifier.service.logs import make_logger
+from verifier.service.server import run
+from verifier.service.state import make_service
+
+SERVE = """
+import sys
+from verifier.service.config import load_settings
+from verifier.service.server import run
+sys.exit(run(load_settings(file=sys.argv[1])))
+"""
+
+
+def write_configuration(folder: Path, **options: str) -> Path:
+    """A configuration file with everything it names beside it."""
+    (folder / "policies").mkdir()
+    for name, text in POLICIES.items():
+        (folder / "policies" / f"{name}.toml").write_text(text)
+    (folder / "root.der").write_bytes(pki().root_der)
+    lines = ['policies = "policies"', "port = 0", *(f'{name} = "{value}"' for name, value in options.items())]
+    anchor = f'[[anchors]]\nname = "throwaway"\nfile = "root.der"\nsha256 = "{pki().root_sha256.hex()}"'
+    file = folder / "service.toml"
+    file.write_text("\n".join([*lines, anchor, ""]))
+    return file
+
+
+@contextmanager
+def process(configuration: Path, *before: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """The service as a process of its own, and its port."""
+    command = [*before, sys.executable, "-c", SERVE, str(configuration)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as service:
+        assert service.stderr is not None
+        try:
+            for line in service.stderr:
+                entry = json.loads(line)
+                if entry["event"] == "listening":
+                    yield service, int(entry["addresses"][0].rpartition(":")[2])
+                    return
+        finally:
+            service.kill()
+
+
+def ask(port: int, path: str) -> int:
+    """One GET's status."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    connection.request("GET", path)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_on_sigterm_it_is_not_ready_finishes_what_is_in_flight_and_exits_0(tmp_path: Path, number: int) -> None:
+    """Every deployment would cut off requests, or look like a crash."""
+    configuration = write_configuration(tmp_path, shutdown_delay="700ms")
+    document = enclave().attestation()
+    with process(configuration) as (service, port), socket.create_connection((HOST, port)) as stream:
+        assert ask(port, "/readyz") == 200
+        head = f"POST /v1/verify?policy=open HTTP/1.1\r\nHost: x\r\nContent-Type: {COSE}\r\n"
+        stream.sendall(f"{head}Content-Length: {len(document)}\r\n\r\n".encode() + document[:100])
+        time.sleep(0.1)
+
+        service.send_signal(number)
+        time.sleep(0.2)
+        ready, live = ask(port, "/readyz"), ask(port, "/livez")
+        time.sleep(0.8)
+        with pytest.raises(ConnectionRefusedError):
+            ask(port, "/livez")
+        stream.sendall(document[100:])
+        reply = read_raw(stream)
+
+        assert (ready, live) == (503, 200)
+        assert (reply.status, reply.headers["Connection"]) == (200, "close")
+        assert service.wait(10) == 0
+
+
+def test_an_idle_connection_does_not_delay_the_end(tmp_path: Path) -> None:
+    """A load balancer's spare connections would make each deployment wait for the kill."""
+    with process(write_configuration(tmp_path)) as (service, port), socket.create_connection((HOST, port)) as stream:
+        stream.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_raw(stream).status == 200
+        begun = time.monotonic()
+        service.terminate()
+
+        assert service.wait(10) == 0
+        assert time.monotonic() - begun < 3
+
+
+def test_a_request_that_does_not_finish_delays_the_end_only_so_long(tmp_path: Path) -> None:
+    """One slow client could keep an old version alive."""
+    configuration = write_configuration(tmp_path, shutdown_timeout="300ms", body_timeout="60s")
+    with process(configuration) as (service, port), socket.create_connection((HOST, port)) as stream:
+        stream.sendall(
+            f"POST /v1/nonces HTTP/1.1\r\nHost: x\r\nContent-Type: {COSE}\r\nContent-Length: 9\r\n\r\n".encode()
+        )
+        time.sleep(0.1)
+        service.terminate()
+
+        assert service.wait(10) == 0
+
+
+def test_a_port_in_use_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
+    """An operator would get a traceback, or a service that listens nowhere."""
+    with socket.create_server((HOST, 0)) as taken:
+        settings = make_settings(tmp_path, port=taken.getsockname()[1], log_level="error")
+
+        with pytest.raises(ConfigurationError, match="cannot listen"):
+            run(settings)
+
+
+def test_while_draining_it_is_not_ready_and_closes_its_connections(tmp_path: Path) -> None:
+    """A balancer would keep sending requests to a process that is about to end."""
+    with running(make_settings(tmp_path)) as service:
+        service.service.draining = True
+        ready, live = service.call("GET", "/readyz"), service.call("GET", "/livez")
+
+    assert (ready.status, ready.json["checks"]["not-draining"]) == (503, "failed")
+    assert (live.status, live.headers["Connection"]) == (200, "close")
+
+
+class Broken:
+    """A self-test that fails."""
+
+    def passes(self) -> bool:
+        """Never."""
+        return False
+
+
+def test_a_process_that_cannot_verify_any_more_is_not_ready(tmp_path: Path) -> None:
+    """Memory goes bad, libraries are replaced under a running process."""
+    with running(make_settings(tmp_path)) as service:
+        service.service.self_test = Broken()  # type: ignore[assignment]  # a fake
+        reply = service.call("GET", "/readyz")
+
+    assert (reply.status, reply.json["ready"], reply.json["checks"]["self-test"]) == (503, False, "failed")
+
+
+def test_a_guard_that_cannot_write_makes_it_not_ready(tmp_path: Path) -> None:
+    """Every request that needs it would be sent here to fail."""
+    state = tmp_path / "used.sqlite3"
+    with running(make_settings(tmp_path, single_use="embedded", state=state)) as service:
+        assert service.call("GET", "/readyz").status == 200
+        state.unlink()
+        reply = service.call("GET", "/readyz")
+
+    assert (reply.status, reply.json["checks"]["guard"]) == (503, "failed")
+
+
+def test_a_guard_that_cannot_be_opened_stops_the_start(tmp_path: Path) -> None:
+    """Single use was asked for, and there would be none."""
+    (tmp_path / "used.sqlite3").mkdir()
+
+    with pytest.raises(ConfigurationError, match="state"):
+        make_service(make_settings(tmp_path, single_use="embedded", state=tmp_path / "used.sqlite3"))
+
+
+def test_it_tells_an_operator_what_it_starts_with(tmp_path: Path) -> None:
+    """A key that only one replica knows refuses every other replica's nonces."""
+    configuration = write_configuration(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(configuration)], stderr=subprocess.PIPE) as service:
+        assert service.stderr is not None
+        lines = [json.loads(service.stderr.readline()) for _ in range(3)]
+        service.terminate()
+        rest = [json.loads(line)["event"] for line in service.stderr]
+
+    assert [line["event"] for line in lines] == ["nonce-key-ephemeral", "starting", "listening"]
+    assert "single replica" in lines[0]["detail"]
+    assert set(lines[1]["policies"]) == set(POLICIES)
+    assert lines[1]["single_use"] == "off"
+    assert rest == ["draining", "stopped"]
+
+
+def test_a_key_that_others_can_read_is_said_at_the_start(tmp_path: Path) -> None:
+    """A warning that is collected and never shown warns nobody."""
+    configuration = write_configuration(tmp_path)
+    (tmp_path / "nonce.key").write_bytes(b"\x00" * 32)
+    (tmp_path / "nonce.key").chmod(0o644)
+    configuration.write_text(configuration.read_text() + '[nonce_keys]\ncurrent = { id = 1, file = "nonce.key" }\n')
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(configuration)], stderr=subprocess.PIPE) as service:
+        assert service.stderr is not None
+        lines = [json.loads(service.stderr.readline()) for _ in range(3)]
+        service.terminate()
+
+    assert [line["event"] for line in lines] == ["configuration", "starting", "listening"]
+    assert "0644" in lines[0]["detail"]
+
+
+def test_it_asks_for_as_many_open_files_as_its_connections_need(tmp_path: Path) -> None:
+    """With the usual limit of 1024 it would stop accepting below its own cap."""
+    with process(write_configuration(tmp_path), "prlimit", "--nofile=256:4096") as (service, _):
+        limits = Path(f"/proc/{service.pid}/limits").read_text()
+        service.terminate()
+        assert service.wait(10) == 0
+
+    [line] = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    assert int(line.split()[3]) == 1024 + 64
+
+
+def test_the_application_works_under_another_server_of_aiohttp(tmp_path: Path) -> None:
+    """Those who run it under gunicorn would find what our own server adds missing, and more."""
+
+    async def ask() -> tuple[int, str, bool]:
+        service = make_service(make_settings(tmp_path), log=make_logger("error"))
+        async with TestServer(make_app(service)) as server:
+            client: TestClient[Any, Any] = TestClient(server)
+            answer = await client.get("/nope")
+            await client.close()
+            return answer.status, answer.content_type, "X-Request-Id" in answer.headers
+
+    assert asyncio.run(ask()) == (404, "application/problem+json", True)
+
+
+def test_two_processes_can_share_a_port(tmp_path: Path) -> None:
+    """One process for each core is how this service uses a machine."""
+    settings = make_settings(tmp_path, reuse_port=True)
+    with running(settings) as first:
+        again = make_settings(tmp_path, reuse_port=True, port=first.port)
+        with running(again) as second:
+            assert _ready(second)
+
+
+def _ready(service: Running) -> bool:
+    return service.call("GET", "/readyz").status == 200

@@ -1,0 +1,265 @@
+"""Limits: no client takes what another one needs."""
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.service.harness import COSE, HOST, Running, enclave, make_settings, read_raw, read_reply, running
+
+RecordProperty = Callable[[str, object], None]
+
+HEAD = f"POST /v1/verify?policy=open HTTP/1.1\r\nHost: x\r\nContent-Type: {COSE}\r\n"
+IDLE_CONNECTIONS = 500
+PATIENCE_S = 2.0
+"""What the other client may wait at worst, on a machine that is busy with other things."""
+
+
+@pytest.fixture(scope="module")
+def service(module_folder: Path) -> Iterator[Running]:
+    """A service that is quick to lose patience."""
+    settings = make_settings(
+        module_folder,
+        header_timeout="1s",
+        body_timeout="1s",
+        keepalive_timeout="2s",
+        max_connections=IDLE_CONNECTIONS + 50,
+    )
+    with running(settings) as started:
+        yield started
+
+
+def latencies(service: Running, *, times: int = 50) -> list[float]:
+    """How long another client waits for its verdict, over one connection, in order."""
+    document = enclave().attestation()
+    found = []
+    connection = http.client.HTTPConnection(HOST, service.port, timeout=30)
+    for _ in range(times):
+        begun = time.perf_counter()
+        connection.request("POST", "/v1/verify?policy=open", document, {"Content-Type": COSE})
+        assert read_reply(connection).status == 200
+        found.append(time.perf_counter() - begun)
+    connection.close()
+    return sorted(found)
+
+
+def closed_after(stream: socket.socket) -> float:
+    """How long the service keeps a connection that it says nothing on."""
+    begun = time.perf_counter()
+    while stream.recv(4096):
+        pass
+    return time.perf_counter() - begun
+
+
+def report(record: RecordProperty, what: str, found: list[float]) -> None:
+    """Note and print the figures."""
+    median, worst = found[len(found) // 2], found[-1]
+    record(f"{what}, median ms", f"{median * 1000:.2f}")
+    record(f"{what}, worst ms", f"{worst * 1000:.2f}")
+    print(f"\n{what}: median {median * 1000:.2f} ms, worst {worst * 1000:.2f} ms")  # noqa: T201 - the figure asked for
+
+
+def test_idle_connections_do_not_keep_another_client_waiting(service: Running, record_property: RecordProperty) -> None:
+    """Anybody could stop the service with a loop around connect()."""
+    alone = latencies(service)
+    with ExitStack() as stack:
+        for _ in range(IDLE_CONNECTIONS):
+            stack.enter_context(service.connect())
+        beside = latencies(service)
+
+    report(record_property, "alone", alone)
+    report(record_property, f"beside {IDLE_CONNECTIONS} idle connections", beside)
+    assert beside[-1] < PATIENCE_S
+
+
+def test_slow_clients_do_not_keep_another_client_waiting_and_are_cut_off(
+    service: Running, record_property: RecordProperty
+) -> None:
+    """A byte a second keeps a naive server busy for hours."""
+    stop = threading.Event()
+    heads, bodies = [service.connect() for _ in range(20)], [service.connect() for _ in range(20)]
+    for stream in bodies:
+        stream.sendall(f"{HEAD}Content-Length: 1000\r\n\r\n".encode())
+
+    def drip() -> None:
+        while not stop.wait(0.2):
+            for stream in heads + bodies:
+                try:
+                    stream.send(b"G")
+                except OSError:
+                    continue
+
+    dripper = threading.Thread(target=drip)
+    dripper.start()
+    try:
+        beside = latencies(service)
+        waited = closed_after(heads[0])
+        reply = read_raw(bodies[0])
+    finally:
+        stop.set()
+        dripper.join()
+        for stream in heads + bodies:
+            stream.close()
+
+    report(record_property, "beside 40 clients of five bytes a second", beside)
+    assert beside[-1] < PATIENCE_S
+    assert waited < 1 + 0.5 + PATIENCE_S
+    assert (reply.status, reply.problem) == (408, "request-timeout")
+
+
+def test_a_connection_that_says_nothing_is_closed(service: Running) -> None:
+    """Dead clients would fill the table of connections."""
+    before = service.metric("shed_total", limit="deadline")
+    with service.connect() as stream:
+        assert 0.5 < closed_after(stream) < 1 + 0.5 + PATIENCE_S
+
+    assert service.metric("shed_total", limit="deadline") > before
+
+
+def test_a_head_that_never_ends_is_cut_off_after_a_first_request_too(service: Running) -> None:
+    """The deadline would be got around by one honest request."""
+    with service.connect() as stream:
+        stream.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_raw(stream).status == 200
+        time.sleep(0.2)
+        stream.sendall(b"GET /livez HTTP/1.1\r\nHo")
+        assert closed_after(stream) < 1 + 0.5 + PATIENCE_S
+
+
+def test_an_idle_connection_is_kept_for_the_next_request_and_not_for_ever(service: Running) -> None:
+    """Every request would pay for a new connection, or old ones would pile up."""
+    with service.connect() as stream:
+        for _ in range(2):
+            stream.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_raw(stream).status == 200
+            time.sleep(1.2)  # longer than a head may take
+        assert closed_after(stream) < 2 + 0.5 + PATIENCE_S
+
+
+@pytest.mark.parametrize(("length", "status"), [(16384, 422), (16385, 413)])
+def test_the_largest_body_is_the_documented_one_also_in_chunks(service: Running, length: int, status: int) -> None:
+    """Without a Content-Length nobody would count."""
+    chunks = iter([b"x" * 1000] * (length // 1000) + [b"x" * (length % 1000)])
+
+    reply = service.call("POST", "/v1/verify?policy=open", chunks, Content_Type=COSE)
+
+    assert reply.status == status
+
+
+def test_a_body_without_an_end_is_answered_before_it_ends(service: Running) -> None:
+    """The service would read for as long as somebody writes."""
+    sent, begun = 0, time.perf_counter()
+    with service.connect() as stream:
+        stream.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        try:
+            while time.perf_counter() - begun < 20:
+                stream.sendall(b"400\r\n" + b"x" * 0x400 + b"\r\n")
+                sent += 1
+                time.sleep(0.001)
+        except OSError:
+            pass  # it was closed on us, as it should be
+
+    assert time.perf_counter() - begun < 1 + 0.5 + PATIENCE_S
+    assert service.metric("http_requests_total", route="/v1/verify", method="POST", status="413") >= 1
+
+
+def test_requests_beyond_the_cap_are_shed_and_probes_are_not(service: Running) -> None:
+    """An orchestrator would restart a service because it is busy."""
+    cap = service.service.settings.limits.max_in_flight
+    service.service.in_flight += cap
+    try:
+        shed = service.verify(b"x", "policy=open")
+        probes = [service.call("GET", path).status for path in ("/livez", "/readyz", "/metrics")]
+    finally:
+        service.service.in_flight -= cap
+
+    assert (shed.status, shed.problem, shed.headers["Retry-After"]) == (503, "overloaded", "1")
+    assert probes == [200, 200, 200]
+    assert service.metric("shed_total", limit="in_flight") >= 1
+
+
+def test_the_longest_idle_connection_makes_room_for_one_that_wants_something(tmp_path: Path) -> None:
+    """Idle connections up to the cap would lock everybody out."""
+    with running(make_settings(tmp_path, max_connections=3)) as service, ExitStack() as stack:
+        idle = [stack.enter_context(service.connect()) for _ in range(3)]
+        time.sleep(0.1)
+
+        assert service.verify(enclave().attestation(), "policy=open").status == 200
+
+        assert closed_after(idle[0]) < PATIENCE_S
+        assert service.metric("shed_total", limit="idle") == 1
+        idle[1].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_raw(idle[1]).status == 200
+
+
+def test_a_connection_beyond_the_cap_is_turned_away_when_all_others_work(tmp_path: Path) -> None:
+    """Whoever is being served would be cut off for whoever comes."""
+    with running(make_settings(tmp_path, max_connections=2)) as service, ExitStack() as stack:
+        busy = [stack.enter_context(service.connect()) for _ in range(2)]
+        for stream in busy:
+            stream.sendall(f"{HEAD}Content-Length: 1\r\n\r\n".encode())
+        time.sleep(0.2)
+
+        with service.connect() as late:
+            reply = read_raw(late)
+        for stream in busy:
+            stream.sendall(b"x")
+
+        assert (reply.status, reply.headers["Retry-After"], reply.body) == (503, "1", b"")
+        assert len(reply.headers["X-Request-Id"]) == 32
+        assert [read_raw(stream).status for stream in busy] == [422, 422]
+        assert service.metric("shed_total", limit="connections") == 1
+
+
+def test_a_client_that_does_not_take_its_answers_is_cut_off(tmp_path: Path) -> None:
+    """Answers that nobody reads would fill our memory, and their connections the table."""
+    with (
+        running(make_settings(tmp_path, keepalive_timeout="1s", header_timeout="1s")) as service,
+        service.connect() as stream,
+    ):
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stream.settimeout(20)
+        begun = time.perf_counter()
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):  # noqa: PT012 - which of the sends fails is chance
+            while time.perf_counter() - begun < 15:
+                stream.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+                time.sleep(0.05)
+
+
+def test_a_client_that_leaves_in_the_middle_is_counted_as_gone_and_not_as_a_bug(service: Running) -> None:
+    """Every closed laptop would page somebody."""
+    with service.connect() as stream:
+        stream.sendall(f"{HEAD}Content-Length: 100\r\n\r\nabc".encode())
+        time.sleep(0.1)
+    deadline = time.monotonic() + 5
+    labels = {"route": "/v1/verify", "method": "POST", "status": "aborted"}
+    while not service.metric("http_requests_total", **labels) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert service.metric("http_requests_total", **labels) >= 1
+    assert service.metric("bugs_total") == 0
+    assert service.service.in_flight == 0
+
+
+def test_pipelined_requests_are_answered_in_order(service: Running) -> None:
+    """A proxy that pipelines would mix up verdicts."""
+    with service.connect() as stream:
+        stream.sendall(
+            b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in ("/livez", "/", "/nope"))
+        )
+        file = stream.makefile("rb")
+        statuses = []
+        for _ in range(3):
+            statuses.append(int(file.readline().split()[1]))
+            length = 0
+            while (line := file.readline().strip()) != b"":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            file.read(length)
+
+    assert statuses == [200, 200, 404]

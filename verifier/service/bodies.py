@@ -1,0 +1,208 @@
+"""Request bodies and queries: read within bounds, then understood strictly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import hdrs, web
+
+from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
+from verifier.service.messages import NonceRequest, VerifyRequest
+from verifier.service.negotiation import JSON
+from verifier.service.problems import ProblemError, ProblemType
+from verifier.service.wire import read_bytes, read_nonce_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohttp import StreamReader
+
+MAX_RAW_BODY = MAX_EVIDENCE_BYTES
+MAX_JSON_BODY = 24 * 1024
+"""A document of the largest size in base64, and room for the rest."""
+MAX_NONCE_BODY = 1024
+MAX_QUERY_FIELDS = 8
+
+COSE = "application/cose"
+OCTETS = "application/octet-stream"
+RAW_TYPES = (COSE, "application/cbor", OCTETS, "application/aws-nitro-document")
+DEFAULT_REJECT_STATUS = 422
+REJECT_STATUSES = ("200", "403", "422")
+
+_VERIFY_QUERY = frozenset({"policy", "nonce", "reject_status"})
+_Request = TypeVar("_Request", VerifyRequest, NonceRequest)
+_decode_verify = msgspec.json.Decoder(VerifyRequest)
+_decode_nonce = msgspec.json.Decoder(NonceRequest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appraisable:
+    """What a client wants appraised, whichever way it said so."""
+
+    document: bytes
+    policy: str | None
+    nonce: bytes | None
+    reject_status: int
+
+
+async def read_verify_request(request: web.Request, *, within: float) -> Appraisable:
+    """Read a raw document with its query, or JSON without one.
+
+    Raises:
+        ProblemError: anything about the request is not as documented.
+    """
+    media_type = _media_type(request)
+    if media_type == JSON:
+        read_query(request, frozenset())
+        return _from_json(await _read_body(request, MAX_JSON_BODY, within))
+    if media_type not in RAW_TYPES:
+        raise ProblemError(
+            ProblemType.UNSUPPORTED_MEDIA_TYPE,
+            f"taken here: {JSON}, {', '.join(RAW_TYPES)}; curl needs -H 'Content-Type: {COSE}'",
+            headers={hdrs.ACCEPT: ", ".join((JSON, *RAW_TYPES))},
+        )
+    query = read_query(request, _VERIFY_QUERY)
+    status = query.get("reject_status", str(DEFAULT_REJECT_STATUS))
+    if status not in REJECT_STATUSES:
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, "reject_status: 200, 403 or 422")
+    nonce = query.get("nonce")
+    return Appraisable(
+        policy=query.get("policy"),
+        nonce=None if nonce is None else _nonce(nonce),
+        reject_status=int(status),
+        document=await _read_body(request, MAX_RAW_BODY, within),
+    )
+
+
+async def read_nonce_request(request: web.Request, *, within: float) -> NonceRequest:
+    """Read what a nonce shall be good for; an empty body asks for the usual.
+
+    Raises:
+        ProblemError: anything about the request is not as documented.
+    """
+    read_query(request, frozenset())
+    body = await _read_body(request, MAX_NONCE_BODY, within)
+    if not body:
+        return NonceRequest()
+    if _media_type(request) != JSON:
+        raise ProblemError(
+            ProblemType.UNSUPPORTED_MEDIA_TYPE, f"taken here: {JSON}, or no body at all", headers={hdrs.ACCEPT: JSON}
+        )
+    return _decode(_decode_nonce, body)
+
+
+def read_query(request: web.Request, known: frozenset[str]) -> dict[str, str]:
+    """Read the query; a parameter that is unknown or occurs twice is refused, because a mistyped ``nonce`` matters.
+
+    Raises:
+        ProblemError: it is not well formed, or has other parameters than those ``known``.
+    """
+    text = request.rel_url.raw_query_string
+    if not text:
+        return {}
+    try:
+        pairs = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
+        )
+    except ValueError as error:
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, "the query is not well formed") from error
+    query = dict(pairs)
+    if not query.keys() <= known:
+        taken = ", ".join(sorted(known)) or "none; they belong into the JSON body"
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, f"unknown query parameter; taken here: {taken}")
+    if len(query) != len(pairs):
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, "a query parameter occurs twice")
+    return query
+
+
+def _media_type(request: web.Request) -> str:
+    """Give the body's media type without its parameters; no header at all means bytes (RFC 9110 section 8.3)."""
+    return request.content_type  # a request with two of these headers does not come this far
+
+
+async def _read_body(request: web.Request, limit: int, within: float) -> bytes:
+    """Read at most ``limit`` bytes, whatever the headers promise, and not for longer than ``within`` seconds."""
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
+    if encoding is not None and encoding.strip().lower() != "identity":
+        raise ProblemError(
+            ProblemType.UNSUPPORTED_CONTENT_ENCODING, "send it as it is", headers={hdrs.ACCEPT_ENCODING: "identity"}
+        )
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    content = request.content
+    if content.is_eof() and content.exception() is None:  # the usual case: it came along with the head
+        body = content.read_nowait()
+    else:
+        body = await _read_slowly(content, limit, within)
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+async def _read_slowly(content: StreamReader, limit: int, within: float) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(within):
+            while len(body) <= limit and (chunk := await content.readany()):
+                body += chunk
+    except TimeoutError as error:
+        raise ProblemError(ProblemType.REQUEST_TIMEOUT, f"it must arrive within {within:g} s") from error
+    except web.RequestPayloadError as error:
+        raise ProblemError(ProblemType.MALFORMED_HTTP, "the body is cut off, or not well-formed chunks") from error
+    return bytes(body)
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(ProblemType.BODY_TOO_LARGE, f"at most {limit} bytes")
+
+
+def _from_json(body: bytes) -> Appraisable:
+    wanted = _decode(_decode_verify, body)
+    try:
+        document = read_bytes(wanted.document) if wanted.document else b""
+    except ValueError as error:
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, f"document: {error}") from error
+    return Appraisable(
+        document=document,
+        policy=None if wanted.policy is msgspec.UNSET else wanted.policy,
+        nonce=None if wanted.nonce is msgspec.UNSET else _nonce(wanted.nonce),
+        reject_status=DEFAULT_REJECT_STATUS if wanted.reject_status is msgspec.UNSET else wanted.reject_status,
+    )
+
+
+def _nonce(text: str) -> bytes:
+    try:
+        return read_nonce_text(text)
+    except ValueError as error:
+        hint = "nonce: not hex, base64 or base64url (in a query, write + as %2B, or use base64url)"
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, hint) from error
+
+
+def _decode(decoder: msgspec.json.Decoder[_Request], body: bytes) -> _Request:
+    try:
+        wanted = decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, f"the JSON body: {error}") from error
+    if _may_repeat_a_key(body, wanted):
+        _refuse_repeated_keys(body)
+    return wanted
+
+
+def _may_repeat_a_key(body: bytes, wanted: VerifyRequest | NonceRequest) -> bool:
+    """Tell cheaply whether a key may occur twice: then there are more quotes than the values that were kept need."""
+    values = [value for value in msgspec.structs.astuple(wanted) if value is not msgspec.UNSET]
+    return body.count(b'"') != 2 * len(values) + 2 * sum(isinstance(value, str) for value in values)
+
+
+def _refuse_repeated_keys(body: bytes) -> None:
+    def refuse(pairs: Iterable[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            raise ProblemError(ProblemType.MALFORMED_REQUEST, "the JSON body: a field occurs twice")
+
+    json.loads(body, object_pairs_hook=refuse)

@@ -1,0 +1,153 @@
+"""What is told to those who look around: policies, discovery, the API's description, a word for people at ``/``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, cast
+
+from aiohttp import hdrs, web
+
+from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
+from verifier.nonces import MAX_TTL_S, NONCE_BYTES
+from verifier.policy.canonical import write_policy
+from verifier.service.answers import Answer, json_answer
+from verifier.service.bodies import MAX_JSON_BODY, MAX_RAW_BODY, RAW_TYPES, read_query
+from verifier.service.messages import (
+    AnchorDetail,
+    BuildBody,
+    Discovery,
+    LimitsBody,
+    NonceSupport,
+    PolicyDetail,
+    PolicyListing,
+    PolicySummary,
+)
+from verifier.service.negotiation import JSON, choose_media_type
+from verifier.service.openapi import describe_api
+from verifier.service.wire import write_time
+
+if TYPE_CHECKING:
+    from verifier.policy.model import Build, Policy
+    from verifier.service.state import Service
+
+TOML = "application/toml"
+NO_CACHE = "no-cache"
+"""May be stored, must be asked for again: policies change when they are reloaded."""
+
+_INDEX = """\
+nitro-verifier {version}: was this document made just now, by a genuine AWS Nitro Enclave, running a build you trust?
+
+POST /v1/nonces                    a nonce for the enclave to put into its document
+POST /v1/verify?policy=NAME        the document in the body; 200 only when it is affirmed
+GET  /v1/policies                  the policies there are
+GET  /openapi.json                 all of it, for machines
+GET  /.well-known/nitro-verifier   what this service takes and makes
+GET  /livez /readyz /metrics       for those who run it
+"""
+
+
+class Catalogue:
+    """The routes that describe one service."""
+
+    def __init__(self, service: Service) -> None:
+        """Describe ``service``."""
+        self._service = service
+        self._api = describe_api(service.version)
+
+    async def list_policies(self, request: web.Request) -> web.StreamResponse:
+        """``GET /v1/policies``."""
+        choose_media_type(request, JSON)
+        read_query(request, frozenset())
+        service = self._service
+        listing = PolicyListing(
+            policies=[_summary(policy) for _, policy in sorted(service.policies.items())],
+            default_policy=service.settings.default_policy,
+        )
+        return json_answer(listing, cache=NO_CACHE)
+
+    async def show_policy(self, request: web.Request) -> web.StreamResponse:
+        """``GET /v1/policies/{name}``: JSON, or the canonical text that the digest in every result is of."""
+        media_type = choose_media_type(request, JSON, TOML)
+        read_query(request, frozenset())
+        policy = self._service.find_policy(request.match_info["name"])
+        text = write_policy(policy)
+        tag = {hdrs.ETAG: f'"{policy.sha256}"', hdrs.VARY: hdrs.ACCEPT}
+        if media_type == TOML:
+            return Answer(text=text, content_type=TOML, headers={hdrs.CACHE_CONTROL: NO_CACHE, **tag})
+        summary = _summary(policy)
+        detail = PolicyDetail(toml=text, **{name: getattr(summary, name) for name in summary.__struct_fields__})
+        answer = json_answer(detail, cache=NO_CACHE)
+        answer.headers.update(tag)
+        return answer
+
+    async def discover(self, request: web.Request) -> web.StreamResponse:
+        """``GET /.well-known/nitro-verifier``."""
+        choose_media_type(request, JSON)
+        return json_answer(_discovery(self._service), cache=NO_CACHE)
+
+    async def show_api(self, request: web.Request) -> web.StreamResponse:
+        """``GET /openapi.json``."""
+        choose_media_type(request, JSON)
+        return Answer(body=self._api, content_type=JSON, headers={hdrs.CACHE_CONTROL: NO_CACHE})
+
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        """``GET /``."""
+        choose_media_type(request, "text/plain")
+        return Answer(text=_INDEX.format(version=self._service.version), headers={hdrs.CACHE_CONTROL: NO_CACHE})
+
+
+def _summary(policy: Policy) -> PolicySummary:
+    return PolicySummary(
+        name=policy.name,
+        sha256=policy.sha256,
+        mode=policy.mode.value,
+        nonce=policy.nonce.value,
+        debug=policy.debug.value,
+        max_age_ms=policy.max_age_ms,
+        clock_skew_ms=policy.clock_skew_ms,
+        builds=[_build(build) for build in policy.builds],
+        denied=[denied.name for denied in policy.denied],
+    )
+
+
+def _build(build: Build) -> BuildBody:
+    return BuildBody(name=build.name, not_before=_optional(build.not_before), not_after=_optional(build.not_after))
+
+
+def _optional(moment: datetime | None) -> str | None:
+    return None if moment is None else write_time(moment)
+
+
+def _discovery(service: Service) -> Discovery:
+    settings = service.settings
+    return Discovery(
+        name="nitro-verifier",
+        version=service.version,
+        audience=settings.audience,
+        accepts=[JSON, *RAW_TYPES],
+        produces=[JSON],
+        policies=sorted(service.policies),
+        default_policy=settings.default_policy,
+        anchors=[
+            AnchorDetail(
+                name=anchor.name,
+                sha256=anchor.sha256,
+                not_after=write_time(datetime.fromtimestamp(anchor.certificate.not_after, UTC)),
+            )
+            for anchor in service.verifier.anchors
+        ],
+        nonces=NonceSupport(
+            size=NONCE_BYTES,
+            default_ttl=settings.nonce_ttl,
+            max_ttl=MAX_TTL_S,
+            single_use=cast("Literal['off', 'host', 'shared']", service.nonces.reach.value),
+            shared_keys=not settings.keyring.ephemeral,
+        ),
+        limits=LimitsBody(raw_body=MAX_RAW_BODY, json_body=MAX_JSON_BODY, evidence=MAX_EVIDENCE_BYTES),
+        endpoints={
+            "verify": "/v1/verify",
+            "nonces": "/v1/nonces",
+            "policies": "/v1/policies",
+            "openapi": "/openapi.json",
+        },
+    )

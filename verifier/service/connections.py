@@ -1,0 +1,238 @@
+"""Connections: how many there may be, and how long each may keep us waiting.
+
+aiohttp has one timer for connections without a request. Here every connection has a deadline at each moment of its
+life: a request's head must be complete, the answer must be taken, the next request must begin. One sweep closes those
+that are late. When there are too many, the one that has waited longest without a request makes room, so connections
+that do nothing never lock out one that wants something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+from aiohttp import hdrs, web
+
+from verifier.service.logs import log_failure
+from verifier.service.problems import ProblemError, ProblemType, problem_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from verifier.service.answers import Answer
+    from verifier.service.state import Service
+
+SWEEP_EVERY_S = 0.5
+ANSWER_TIMEOUT_S = 30.0
+"""For taking an answer, beside the time that its request's body may take."""
+_NEVER_S = 1e9
+
+UNMATCHED = "unmatched"
+_FULL = (
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
+    "Connection: close\r\nX-Request-Id: {}\r\n\r\n"
+)
+
+
+def protocol_options(service: Service) -> dict[str, Any]:
+    """Give aiohttp's own settings for a connection."""
+    return {
+        "access_log": None,  # one line for each appraisal is ours; aiohttp's costs 22 µs and quotes the client
+        "auto_decompress": False,  # compressed bodies are refused, not unpacked
+        "keepalive_timeout": service.settings.limits.keepalive_timeout,
+        "lingering_time": 1.0,  # for a client that is still sending when its answer is already known
+        "max_line_size": 8190,
+        "max_field_size": 8190,
+        "max_headers": 64,
+    }
+
+
+class Connection(web.RequestHandler):
+    """One connection, with a deadline."""
+
+    __slots__ = ("_crowd", "_service", "_wire", "busy", "deadline", "reading_head")
+
+    def __init__(self, server: web.Server, crowd: Crowd, service: Service) -> None:
+        """Make the protocol of a connection that is about to be accepted."""
+        # The crowd closes idle connections, also those that aiohttp believes closed while they hold unsent bytes.
+        options = {**protocol_options(service), "keepalive_timeout": _NEVER_S}
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._crowd = crowd
+        self._service = service
+        self.busy = False
+        self.reading_head = True
+        self.deadline = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the others, or be turned away when all of them are busy."""
+        self._wire = cast("asyncio.Transport", transport)  # uvloop's are transports in all but name
+        if self._crowd.join(self):
+            super().connection_made(transport)
+            return
+        self.close()
+        self._wire.write(_FULL.format(_make_request_id()).encode())
+        self._wire.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Start the clock for a request's head at its first byte."""
+        if not (self.busy or self.reading_head):
+            self._crowd.begin_head(self)
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Leave the others."""
+        self._crowd.leave(self)
+        super().connection_lost(exc)
+
+    def begin_request(self) -> None:
+        """Note that a request's head is complete."""
+        self._crowd.begin_request(self)
+
+    def end_request(self) -> None:
+        """Note that its answer is made."""
+        self._crowd.end_request(self)
+
+    def cut_off(self) -> None:
+        """Close at once: a graceful end would wait for a client that takes nothing."""
+        self.force_close()
+        self._wire.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's text quotes the client
+    ) -> Answer:
+        """Answer what never reached the application: bytes that are not HTTP, or a failure beneath it."""
+        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
+            msg = "an answer was begun already, or nobody is there to take one"
+            raise ConnectionError(msg)
+        kind = ProblemType.MALFORMED_HTTP if status == HTTPStatus.BAD_REQUEST else ProblemType.INTERNAL_ERROR
+        if kind is ProblemType.INTERNAL_ERROR:
+            self._service.metrics.bugs.inc()
+            log_failure(self._service.log, "bug", exc)
+        answer = answer_outside(ProblemError(kind), self._service)
+        answer.force_close()
+        return answer
+
+
+class Crowd:
+    """All connections of one process."""
+
+    def __init__(self, service: Service) -> None:
+        """Begin with none; to be made where the event loop runs."""
+        self._limits = service.settings.limits
+        self._metrics = service.metrics
+        self._now = asyncio.get_running_loop().time
+        self._all: set[Connection] = set()
+        # In the order in which they began to wait; a dict is an ordered set.
+        self._waiting: dict[Connection, None] = {}
+        service.metrics.connections.set_function(lambda: len(self._all))
+
+    def join(self, connection: Connection) -> bool:
+        """Let a connection in; ``False`` when there are too many and all of them are busy."""
+        if len(self._all) >= self._limits.max_connections:
+            idle = next(iter(self._waiting), None)
+            self._metrics.count_shed("connections" if idle is None else "idle")
+            if idle is None:
+                return False
+            self.leave(idle)
+            idle.cut_off()
+        self._all.add(connection)
+        self._waiting[connection] = None
+        connection.deadline = self._now() + self._limits.header_timeout
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._all.discard(connection)
+        self._waiting.pop(connection, None)
+
+    def begin_head(self, connection: Connection) -> None:
+        """Give a connection the time that a request's head may take."""
+        connection.reading_head = True
+        connection.deadline = self._now() + self._limits.header_timeout
+
+    def begin_request(self, connection: Connection) -> None:
+        """Give a connection the time that a body and an answer may take."""
+        connection.busy, connection.reading_head = True, False
+        connection.deadline = self._now() + self._limits.body_timeout + ANSWER_TIMEOUT_S
+        self._waiting.pop(connection, None)
+
+    def end_request(self, connection: Connection) -> None:
+        """Give a connection the time until its next request; a client that does not take its answer has no more."""
+        connection.busy = False
+        connection.deadline = self._now() + self._limits.keepalive_timeout
+        if connection in self._all:
+            self._waiting[connection] = None
+
+    def sweep(self) -> None:
+        """Close every connection that is late."""
+        now = self._now()
+        for connection in [connection for connection in self._all if connection.deadline < now]:
+            if connection.busy or connection.reading_head:
+                self._metrics.count_shed("deadline")
+            self.leave(connection)
+            connection.cut_off()
+
+    async def sweep_forever(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            self.sweep()
+
+
+class Server(web.Server):
+    """Makes a ``Connection`` for each that is accepted."""
+
+    def __init__(self, application: web.Server, service: Service) -> None:
+        """Serve what ``application``, the server of a running ``web.AppRunner``, would serve."""
+        super().__init__(_answer_all(application.request_handler, service), request_factory=application.request_factory)
+        self._crowd = Crowd(service)
+        self._service = service
+        self._sweeper = asyncio.get_running_loop().create_task(self._crowd.sweep_forever())
+
+    def __call__(self) -> Connection:
+        """Make the protocol of the next connection."""
+        return Connection(self, self._crowd, self._service)
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        """Close every connection, once its request is answered."""
+        self._sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._sweeper
+        await super().shutdown(timeout)
+
+
+def answer_outside(problem: ProblemError, service: Service) -> Answer:
+    """Answer a request that the application did not see, and count it."""
+    request_id = _make_request_id()
+    answer = problem_answer(problem, request_id)
+    answer.headers["X-Request-Id"] = request_id
+    service.metrics.count_request(UNMATCHED, "other", answer.status, 0.0)
+    return answer
+
+
+def _make_request_id() -> str:
+    return secrets.token_hex(16)
+
+
+def _answer_all(
+    handler: Callable[[Any], Awaitable[web.StreamResponse]], service: Service
+) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    """Wrap the application's handler: aiohttp answers ``OPTIONS *`` with an odd Expect outside of every middleware."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            odd = request.headers.get(hdrs.EXPECT) is not None
+            return answer_outside(
+                ProblemError(ProblemType.EXPECTATION_FAILED if odd else ProblemType.NOT_FOUND), service
+            )
+
+    return answer

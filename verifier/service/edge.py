@@ -1,0 +1,123 @@
+"""The edge: what every request meets first and every answer passes last.
+
+It names the request, counts it, sheds it when there are too many, and is the one place that catches ``Exception``.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from aiohttp import HttpVersion11, hdrs, web
+
+from verifier.nonces import GuardUnavailableError
+from verifier.service.connections import UNMATCHED, Connection
+from verifier.service.logs import log_failure
+from verifier.service.problems import ProblemError, ProblemType, problem_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from verifier.service.state import Service
+
+REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID = web.RequestKey("request_id", str)
+FALLBACK_PATH = "/{path:.*}"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_FALLBACK = "/{path}"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Edge:
+    """Wraps every handler of one application."""
+
+    def __init__(self, service: Service, *, never_shed: frozenset[str]) -> None:
+        """Guard ``service``; routes in ``never_shed`` are answered however many requests there are."""
+        self._service = service
+        self._never_shed = never_shed
+        service.metrics.in_flight.set_function(lambda: service.in_flight)
+
+    async def handle(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Serve one request."""
+        service, started, status = self._service, perf_counter(), None
+        request[REQUEST_ID] = request_id = _read_request_id(request)
+        route = _route_of(request)
+        connection = request.protocol
+        service.in_flight += 1
+        if isinstance(connection, Connection):
+            connection.begin_request()
+        try:
+            answer = await self._answer(request, handler, route)
+            answer.headers[REQUEST_ID_HEADER] = request_id
+            if service.draining:
+                answer.force_close()
+            status = answer.status
+            return answer
+        finally:
+            service.in_flight -= 1
+            if isinstance(connection, Connection):
+                connection.end_request()
+            service.metrics.count_request(route, request.method, status, perf_counter() - started)
+
+    async def _answer(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], route: str
+    ) -> web.StreamResponse:
+        try:
+            self._shed(route)
+            return await handler(request)
+        except ProblemError as problem:
+            return problem_answer(problem, request[REQUEST_ID])
+        except web.HTTPException:
+            return problem_answer(ProblemError(ProblemType.NOT_FOUND), request[REQUEST_ID])
+        except GuardUnavailableError as error:
+            log_failure(self._service.log, "guard-unavailable", error, request_id=request[REQUEST_ID])
+            return problem_answer(ProblemError(ProblemType.GUARD_UNAVAILABLE), request[REQUEST_ID])
+        except ConnectionError:
+            raise  # the client went away; nobody is left to answer
+        except Exception as error:  # noqa: BLE001 - the one home of this: a bug becomes a 500, and is never a judgement
+            self._service.metrics.bugs.inc()
+            log_failure(self._service.log, "bug", error, request_id=request[REQUEST_ID], route=route)
+            return problem_answer(ProblemError(ProblemType.INTERNAL_ERROR), request[REQUEST_ID])
+
+    def _shed(self, route: str) -> None:
+        if self._service.in_flight > self._service.settings.limits.max_in_flight and route not in self._never_shed:
+            self._service.metrics.count_shed("in_flight")
+            raise ProblemError(ProblemType.OVERLOADED, "try again in a moment")
+
+    def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """Give this as aiohttp wants it."""
+
+        @web.middleware
+        async def edge(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            return await self.handle(request, handler)
+
+        return edge
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Answer ``Expect: 100-continue``; other expectations are passed over, as RFC 9110 section 10.1.1 allows."""
+    if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].strip().lower() == "100-continue":
+        await request.writer.write(_CONTINUE)
+        request.writer.output_size = 0  # the answer itself has not begun
+    return None
+
+
+def _read_request_id(request: web.Request) -> str:
+    """Take the client's id when it is one, else make one: ids reach the log."""
+    given = request.headers.getall(REQUEST_ID_HEADER, ())
+    if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
+        return given[0]
+    return secrets.token_hex(16)
+
+
+def _route_of(request: web.Request) -> str:
+    """Give the route's template; all paths that match none are one."""
+    resource = request.match_info.route.resource
+    return UNMATCHED if resource is None or resource.canonical == _FALLBACK else resource.canonical

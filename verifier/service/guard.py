@@ -1,0 +1,153 @@
+"""Single use on one host: an SQLite file that all of its processes share.
+
+A nonce is used by inserting it; the primary key lets exactly one insert succeed, whichever processes try. Whatever else
+happens, an error, a lock held too long, a file that was deleted or replaced, is ``GuardUnavailableError``: nothing is
+affirmed while it cannot be known. The write-ahead log survives the death of any process. It is not synced to the disk
+at every use, so a power failure may lose the last ones; therefore nonces from before the host last started, or from
+before the file was made, count as used.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from threading import Lock
+
+from verifier.nonces import GuardUnavailableError, SingleUse
+from verifier.reasons import ConfigurationError
+
+BUSY_TIMEOUT_S = 0.25
+"""How long one process waits for another's insert. The event loop waits with it, so it is short."""
+OPEN_TIMEOUT_S = 5.0
+PURGE_EVERY = 64
+PURGE_BATCH = 256
+"""Rows deleted at once: more than arrive between two purges, few enough not to be noticed."""
+KEEP_AFTER_EXPIRY_MS = 3600 * 1000
+"""A used nonce is remembered this much longer than it lives, in case the clock is set back."""
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_ISSUED_AT = slice(2, 8)
+"""Where a nonce says when it was issued (verifier.nonces); its MAC was verified before it comes here."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS used (nonce BLOB PRIMARY KEY, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS used_by_expiry ON used (expires_at);
+CREATE TABLE IF NOT EXISTS memory (id INTEGER PRIMARY KEY, boot TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+"""
+_REMEMBER_BOOT = """
+INSERT INTO memory VALUES (1, :boot, :at)
+ON CONFLICT (id) DO UPDATE SET boot = :boot, since = :at WHERE boot <> :boot
+"""
+_USE = "INSERT INTO used VALUES (?, ?) ON CONFLICT DO NOTHING"
+_PROBE = "INSERT INTO probe VALUES (1, :at) ON CONFLICT (id) DO UPDATE SET at = :at"
+_PURGE = "DELETE FROM used WHERE nonce IN (SELECT nonce FROM used WHERE expires_at < ? ORDER BY expires_at LIMIT ?)"
+
+
+class EmbeddedGuard:
+    """Remembers used nonces in a file; implements ``verifier.nonces.SingleUseGuard``."""
+
+    def __init__(self, path: Path, *, at: int, boot: str | None = None) -> None:
+        """Open the file, or make it, readable for its owner alone.
+
+        Args:
+            path: the file, on a local file system.
+            at: now, milliseconds since 1970.
+            boot: what tells one start of the host from the next; the kernel's boot id by default.
+
+        Raises:
+            ConfigurationError: it cannot be made, opened or written, or is no such file.
+        """
+        self._path = path = path.absolute()  # so that ":memory:" is the name of a file like any other
+        self._uses = 0
+        self._lock = Lock()
+        try:
+            path.touch(mode=0o600)
+            self._identity = _identity(path)
+            self._database = sqlite3.connect(path, OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+            try:
+                self._since = self._prepare(_read_boot_id() if boot is None else boot, at)
+            except BaseException:
+                self._database.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            msg = f"state: {path}: {error}"
+            raise ConfigurationError(msg) from error
+
+    def _prepare(self, boot: str, at: int) -> int:
+        """Make the tables; give the moment since when every use is remembered."""
+        if self._fetch("PRAGMA journal_mode = WAL") != "wal":  # pragma: no cover - needs such a file system
+            msg = "this file system cannot hold a write-ahead log (is it a network file system?)"
+            raise sqlite3.OperationalError(msg)
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_SCHEMA)
+        self._database.execute(_REMEMBER_BOOT, {"boot": boot, "at": at})
+        since = self._fetch("SELECT since FROM memory")
+        self._database.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+        return int(str(since))
+
+    @property
+    def reach(self) -> SingleUse:
+        """All processes of this host that share the file."""
+        return SingleUse.HOST
+
+    def consume(self, nonce: bytes, *, expires_at: int, at: int) -> bool:
+        """Mark a nonce as used: ``True`` for exactly one caller on this host.
+
+        Raises:
+            GuardUnavailableError: the file cannot be read or written now, or is no longer the one that was opened.
+        """
+        if int.from_bytes(nonce[_ISSUED_AT]) < self._since:
+            return False
+        inserted = self._write(_USE, (nonce, expires_at)) == 1
+        self._uses += 1
+        if self._uses % PURGE_EVERY == 0:
+            self._purge(at)
+        return inserted
+
+    def probe(self, *, at: int) -> None:
+        """Write something, as a use would.
+
+        Raises:
+            GuardUnavailableError: it could not be written.
+        """
+        self._write(_PROBE, {"at": at})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _write(self, statement: str, values: tuple[object, ...] | dict[str, object]) -> int:
+        """Write, committed before this returns; give the number of rows."""
+        try:
+            if _identity(self._path) != self._identity:
+                # The path leads other processes to another file: two memories are none.
+                msg = "the file of used nonces was replaced"
+                raise GuardUnavailableError(msg)
+            # One connection counts the rows of one statement at a time.
+            with self._lock, closing(self._database.execute(statement, values)) as cursor:
+                return cursor.rowcount
+        except (OSError, sqlite3.Error) as error:
+            msg = "the file of used nonces cannot be written"
+            raise GuardUnavailableError(msg) from error
+
+    def _purge(self, at: int) -> None:
+        try:
+            self._write(_PURGE, (at - KEEP_AFTER_EXPIRY_MS, PURGE_BATCH))
+        except GuardUnavailableError:
+            return  # this use was committed; that old ones stay a little longer harms nobody
+
+    def _fetch(self, statement: str) -> object:
+        with closing(self._database.execute(statement)) as cursor:
+            return cursor.fetchone()[0]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _read_boot_id() -> str:
+    # Elsewhere than on Linux there is none: uses are then remembered as well as the disk does.
+    return _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else "unknown"

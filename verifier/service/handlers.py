@@ -1,0 +1,97 @@
+"""The two routes that do the work: appraise a document, issue a nonce. They translate and decide nothing."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import hdrs, web
+
+from verifier.result import Affirmed, Verdict
+from verifier.service.answers import NO_STORE, Answer, json_answer
+from verifier.service.bodies import OCTETS, read_nonce_request, read_verify_request
+from verifier.service.edge import REQUEST_ID
+from verifier.service.messages import NonceBody
+from verifier.service.negotiation import JSON, choose_media_type
+from verifier.service.state import milliseconds, moment
+from verifier.service.wire import result_body, write_bytes, write_time
+
+if TYPE_CHECKING:
+    from verifier.nonces import IssuedNonce
+    from verifier.result import AttestationResult
+    from verifier.service.state import Service
+
+VERDICT_HEADER = "Attestation-Verdict"
+
+
+class Handlers:
+    """The working routes of one service."""
+
+    def __init__(self, service: Service) -> None:
+        """Serve with ``service``."""
+        self._service = service
+
+    async def verify(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/verify``: 200 only when affirmed."""
+        service = self._service
+        choose_media_type(request, JSON)
+        wanted = await read_verify_request(request, within=service.settings.limits.body_timeout)
+        policy = service.find_policy(wanted.policy)
+        started, request_id = perf_counter(), request[REQUEST_ID]
+        result = service.verifier.appraise(
+            wanted.document,
+            policy=policy,
+            nonce=wanted.nonce,
+            at=service.now(),
+            on_stage=service.metrics.stage_timer(),
+        )
+        service.metrics.count_result(result, policy.name)
+        self._log(result, request_id, perf_counter() - started)
+        affirmed = result.verdict is Verdict.AFFIRMED
+        answer = json_answer(
+            result_body(result, request_id=request_id), status=HTTPStatus.OK if affirmed else wanted.reject_status
+        )
+        answer.headers[VERDICT_HEADER] = result.verdict.value
+        return answer
+
+    def _log(self, result: AttestationResult, request_id: str, seconds: float) -> None:
+        """Write the one line of an appraisal; nothing in it was chosen by the client but a digest of what it sent."""
+        claims = result.claims if isinstance(result, Affirmed) else result.unaffirmed_claims
+        self._service.log.info(
+            "appraisal",
+            request_id=request_id,
+            verdict=result.verdict.value,
+            reasons=[] if isinstance(result, Affirmed) else [reason.value for reason in result.reasons],
+            policy=None if result.policy is None else result.policy.name,
+            evidence_sha256=result.evidence_sha256,
+            module_id=None if claims is None else claims.module_id,
+            duration_us=int(seconds * 1e6),
+        )
+
+    async def issue_nonce(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/nonces``: 201 with a nonce."""
+        service = self._service
+        media_type = choose_media_type(request, JSON, OCTETS)
+        wanted = await read_nonce_request(request, within=service.settings.limits.body_timeout)
+        policy = "" if wanted.policy is msgspec.UNSET else service.find_policy(wanted.policy).name
+        ttl = service.settings.nonce_ttl if wanted.ttl is msgspec.UNSET else wanted.ttl
+        nonce = service.nonces.issue(at=milliseconds(service.now()), ttl=ttl, policy=policy)
+        service.metrics.count_nonce_issued()
+        if media_type == OCTETS:
+            return Answer(
+                body=nonce.value,
+                status=HTTPStatus.CREATED,
+                content_type=OCTETS,
+                headers={hdrs.CACHE_CONTROL: NO_STORE},
+            )
+        return json_answer(_nonce_body(nonce), status=HTTPStatus.CREATED)
+
+
+def _nonce_body(nonce: IssuedNonce) -> NonceBody:
+    return NonceBody(
+        nonce=write_bytes(nonce.value),
+        issued_at=write_time(moment(nonce.issued_at)),
+        expires_at=write_time(moment(nonce.expires_at)),
+    )

@@ -1,0 +1,59 @@
+"""Nonce keys from files: 32 random bytes or more, as they are or written as hex or base64."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from verifier.nonces import NonceKey
+from verifier.reasons import ConfigurationError
+from verifier.service.wire import read_nonce_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_KEY_FILE_BYTES = 4096
+
+
+def read_key_file(key_id: int, path: Path, warnings: list[str]) -> NonceKey:
+    """Read a key.
+
+    A file of printable text is hex or base64 and nothing else, so that a pass phrase is refused and a line end, which
+    editors add and secret stores strip, does not make two replicas disagree.
+
+    Args:
+        key_id: what nonces call it.
+        path: where it is.
+        warnings: gets a sentence when others than the owner may read the file.
+
+    Raises:
+        ConfigurationError: it cannot be read, is too short, or is text of another kind.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_KEY_FILE_BYTES + 1)
+            mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        msg = f"nonce key {key_id}: {path}: {error.strerror}"
+        raise ConfigurationError(msg) from error
+    if len(data) > MAX_KEY_FILE_BYTES:
+        msg = f"nonce key {key_id}: {path}: longer than {MAX_KEY_FILE_BYTES} bytes"
+        raise ConfigurationError(msg)
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        # A warning and not a refusal: secrets mounted by Kubernetes are readable for the group by design.
+        warnings.append(f"nonce key {key_id}: {path} is readable for more than its owner (mode {mode:04o})")
+    return NonceKey(id=key_id, secret=_decode(key_id, path, data))
+
+
+def _decode(key_id: int, path: Path, data: bytes) -> bytes:
+    try:
+        text = data.decode("ascii").strip()
+    except UnicodeDecodeError:
+        return data
+    if not text.isprintable():
+        return data
+    try:
+        return read_nonce_text(text)
+    except ValueError as error:
+        msg = f"nonce key {key_id}: {path} is text but neither hex nor base64; make one with: openssl rand -base64 32"
+        raise ConfigurationError(msg) from error

@@ -1,0 +1,180 @@
+"""What is counted: prometheus-client, one registry for each application, every label from a closed set.
+
+Children are bound when the application is made, because looking one up costs more than counting. Nothing that a client
+sends becomes a label: methods and statuses that are not known are ``other``, paths are route templates.
+"""
+
+from __future__ import annotations
+
+from http import HTTPMethod, HTTPStatus
+from itertools import product
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from verifier.pipeline import Stage
+from verifier.policy.freshness import FreshnessMode
+from verifier.reasons import Reason
+from verifier.result import Affirmed, Verdict
+from verifier.service.inventory import InventoryCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verifier.pipeline import Verifier
+    from verifier.policy.model import Policy
+    from verifier.result import AttestationResult
+
+OTHER = "other"
+ABORTED = "aborted"
+"""The status of a request whose client went away."""
+NONCE_EVENTS = ("issued", "accepted", "expired", "replayed")
+SHED_LIMITS = ("in_flight", "connections", "idle", "deadline")
+
+_STAGE_BUCKETS = (2e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2)
+_REQUEST_BUCKETS = (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 1, 5, 10)
+_AGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 10800)
+_SKEW_BUCKETS = (-30, -10, -3, -1, -0.3, -0.1, 0, 0.1, 0.3, 1, 3, 10, 30)
+
+_METHODS = frozenset(HTTPMethod)
+_STATUSES = {status.value: str(status.value) for status in HTTPStatus}
+_NONCE_ISSUED_MS = slice(2, 8)
+"""Where a nonce of ours says when it was issued."""
+
+
+class Metrics:
+    """Every metric of one application."""
+
+    def __init__(self, policies: Mapping[str, Policy], verifier: Verifier, *, version: str) -> None:
+        """Make the metrics for a fixed set of policies and anchors."""
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._appraisals = self._counter("appraisals", "Appraisals by verdict.", "verdict", "policy")
+        self._reasons = self._counter("appraisal_reasons", "Reasons for rejecting.", "reason", "policy")
+        self._stages = self._histogram("appraisal_stage_seconds", "Time in each stage.", _STAGE_BUCKETS, "stage")
+        self._nonces = self._counter("nonces", "Nonces by what became of them.", "event")
+        self._age = self._histogram("document_age_seconds", "Age of authentic documents.", _AGE_BUCKETS)
+        self._skew = self._histogram(
+            "clock_skew_seconds", "The NSM's clock less ours, at least; 0 where both agree.", _SKEW_BUCKETS
+        )
+        self.in_flight = self._gauge("in_flight", "Requests being served.")
+        self.connections = self._gauge("connections", "Connections open.")
+        self._shed = self._counter("shed", "Requests and connections turned away, by limit.", "limit")
+        self._requests = self._counter("http_requests", "Requests.", "route", "method", "status")
+        self._request_seconds = self._histogram("http_request_seconds", "Time to answer.", _REQUEST_BUCKETS, "route")
+        self.bugs = self._counter("bugs", "Unexpected exceptions: each is a defect of this software.")
+        self._bind(policies)
+        self.registry.register(InventoryCollector(policies, verifier, version=version))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace="nitro_verifier", registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, namespace="nitro_verifier", registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, namespace="nitro_verifier", registry=self.registry, buckets=buckets)
+
+    def _bind(self, policies: Mapping[str, Policy]) -> None:
+        """Make every child there can be on the hot path; those that alerts look at then exist before they count."""
+        self._verdict_of = {
+            pair: self._appraisals.labels(verdict=pair[0].value, policy=pair[1]) for pair in product(Verdict, policies)
+        }
+        self._reason_of: dict[tuple[Reason, str], Counter] = {}
+        self._stage_of = {stage: self._stages.labels(stage=stage.value) for stage in Stage}
+        self._nonce_of = {event: self._nonces.labels(event=event) for event in NONCE_EVENTS}
+        self._shed_of = {limit: self._shed.labels(limit=limit) for limit in SHED_LIMITS}
+        self._request_of: dict[tuple[str, str, int | None], Counter] = {}
+        self._seconds_of: dict[str, Histogram] = {}
+
+    def count_result(self, result: AttestationResult, policy: str) -> None:
+        """Count one appraisal and what it says about nonces and clocks."""
+        self._verdict_of[result.verdict, policy].inc()
+        claims = result.claims if isinstance(result, Affirmed) else result.unaffirmed_claims
+        reasons = frozenset[Reason]() if isinstance(result, Affirmed) else frozenset(result.reasons)
+        for reason in reasons:
+            self._count_reason(reason, policy)
+        if claims is None or result.freshness is None:
+            return
+        age_ms = result.freshness.age_ms
+        self._age.observe(max(age_ms, 0) / 1000)
+        ours = result.freshness.mode is FreshnessMode.SERVICE_NONCE and claims.nonce is not None
+        if ours:
+            self._count_nonce(result, reasons)
+        known = ours and (isinstance(result, Affirmed) or Reason.FRESHNESS_DOCUMENT_PREDATES_NONCE in reasons)
+        issued = int.from_bytes((claims.nonce or b"")[_NONCE_ISSUED_MS]) if known else None
+        self._count_skew(age_ms, issued, int(claims.timestamp.timestamp() * 1000))
+
+    def _count_reason(self, reason: Reason, policy: str) -> None:
+        # Bound when first met: most of the reasons are never met under most of the policies.
+        child = self._reason_of.get((reason, policy))
+        if child is None:
+            child = self._reason_of[reason, policy] = self._reasons.labels(reason=reason.value, policy=policy)
+        child.inc()
+
+    def _count_nonce(self, result: AttestationResult, reasons: frozenset[Reason]) -> None:
+        if isinstance(result, Affirmed):
+            self._nonce_of["accepted"].inc()
+        elif Reason.FRESHNESS_NONCE_EXPIRED in reasons:
+            self._nonce_of["expired"].inc()
+        elif Reason.FRESHNESS_NONCE_REPLAYED in reasons:
+            self._nonce_of["replayed"].inc()
+
+    def _count_skew(self, age_ms: int, issued_ms: int | None, signed_ms: int) -> None:
+        """Count how far the NSM's clock must be off: it signed after the nonce was issued and before now."""
+        if age_ms < 0:
+            self._skew.observe(-age_ms / 1000)
+        elif issued_ms is not None:
+            self._skew.observe(min(signed_ms - issued_ms, 0) / 1000)
+
+    def count_nonce_issued(self) -> None:
+        """Count a nonce that was handed out."""
+        self._nonce_of["issued"].inc()
+
+    def count_shed(self, limit: str) -> None:
+        """Count a request or a connection turned away; ``limit`` is one of ``SHED_LIMITS``."""
+        self._shed_of[limit].inc()
+
+    def count_request(self, route: str, method: str, status: int | None, seconds: float) -> None:
+        """Count an answer, or with no status a client that went away; ``route`` is a template, never a path."""
+        key = (route, method, status)
+        child = self._request_of.get(key)
+        if child is None:
+            # Bounded: templates times known methods times known statuses.
+            key = (route, method if method in _METHODS else OTHER, status)
+            text = ABORTED if status is None else _STATUSES.get(status, OTHER)
+            child = self._requests.labels(route=route, method=key[1], status=text)
+            if key[1] != OTHER:
+                self._request_of[key] = child
+        child.inc()
+        histogram = self._seconds_of.get(route)
+        if histogram is None:
+            histogram = self._seconds_of[route] = self._request_seconds.labels(route=route)
+        histogram.observe(seconds)
+
+    def stage_timer(self) -> StageTimer:
+        """Begin timing the stages of one appraisal."""
+        return StageTimer(self._stage_of)
+
+
+class StageTimer:
+    """Told of each stage's end, it counts the time since the one before."""
+
+    __slots__ = ("_histograms", "_since")
+
+    def __init__(self, histograms: Mapping[Stage, Histogram]) -> None:
+        """Begin now."""
+        self._histograms = histograms
+        self._since = perf_counter()
+
+    def __call__(self, stage: Stage) -> None:
+        """Note the end of ``stage``."""
+        now = perf_counter()
+        self._histograms[stage].observe(now - self._since)
+        self._since = now

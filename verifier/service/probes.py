@@ -1,0 +1,44 @@
+"""What those who run the service ask: does it live, is it ready, what has it counted.
+
+These routes answer whatever ``Accept`` says and however busy the service is: a probe that is refused restarts a service
+that works.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+from prometheus_client.exposition import choose_encoder
+
+from verifier.service.answers import NO_STORE, Answer, json_answer
+from verifier.service.messages import Liveness, Readiness
+
+if TYPE_CHECKING:
+    from verifier.service.state import Service
+
+
+class Probes:
+    """The operator's routes of one service."""
+
+    def __init__(self, service: Service) -> None:
+        """Tell of ``service``."""
+        self._service = service
+
+    async def live(self, _: web.Request) -> web.StreamResponse:
+        """``GET /livez``: the process answers."""
+        return json_answer(Liveness(live=True))
+
+    async def ready(self, _: web.Request) -> web.StreamResponse:
+        """``GET /readyz``: 200 when requests should be sent here, else 503; which check failed is in the body."""
+        checks = self._service.checks()
+        ready = all(checks.values())
+        body = Readiness(ready=ready, checks={name: "ok" if passed else "failed" for name, passed in checks.items()})
+        return json_answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """``GET /metrics``: Prometheus' text or OpenMetrics, as asked."""
+        encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
+        headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}
+        return Answer(body=encode(self._service.metrics.registry), headers=headers)

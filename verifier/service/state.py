@@ -1,0 +1,142 @@
+"""What one process serves with: settings turned into a verifier, its nonces, its guard, its counters and its log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from verifier.nonces import GuardUnavailableError, NonceService
+from verifier.pipeline import Verifier
+from verifier.reasons import ConfigurationError
+from verifier.service.guard import EmbeddedGuard
+from verifier.service.logs import make_logger
+from verifier.service.metrics import Metrics
+from verifier.service.problems import ProblemError, ProblemType
+from verifier.service.selftest import SelfTest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from structlog.typing import FilteringBoundLogger
+
+    from verifier.policy.model import Policy
+    from verifier.service.config import Settings
+
+SELF_TEST_EVERY = timedelta(seconds=10)
+"""Probes come more often than that from several sides; each run costs about ten signatures."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Service:
+    """The state of one process; made by ``make_service``."""
+
+    settings: Settings
+    verifier: Verifier
+    nonces: NonceService
+    guard: EmbeddedGuard | None
+    metrics: Metrics
+    log: FilteringBoundLogger
+    now: Callable[[], datetime]
+    self_test: SelfTest
+    version: str
+    draining: bool = False
+    in_flight: int = 0
+    _tested: tuple[datetime, bool] | None = None
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies by name."""
+        return self.settings.policies
+
+    def find_policy(self, name: str | None) -> Policy:
+        """Give the policy that a request names, or the configured default.
+
+        Raises:
+            ProblemError: no name and no default, or no policy of that name.
+        """
+        wanted = self.settings.default_policy if name is None else name
+        if wanted is None:
+            raise ProblemError(ProblemType.POLICY_MISSING, "name the policy to appraise by")
+        policy = self.policies.get(wanted)
+        if policy is None:
+            raise ProblemError(ProblemType.UNKNOWN_POLICY, "GET /v1/policies lists those that there are")
+        return policy
+
+    def checks(self) -> dict[str, bool]:
+        """Give what readiness rests on, by name."""
+        now = self.now()
+        if self._tested is None or not timedelta(0) <= now - self._tested[0] < SELF_TEST_EVERY:
+            self._tested = (now, self.self_test.passes())
+        return {
+            "self-test": self._tested[1],
+            "policies": bool(self.policies),
+            "guard": self._guard_works(now),
+            "not-draining": not self.draining,
+        }
+
+    def _guard_works(self, now: datetime) -> bool:
+        try:
+            if self.guard is not None:
+                self.guard.probe(at=milliseconds(now))
+        except GuardUnavailableError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        if self.guard is not None:
+            self.guard.close()
+
+
+def utc_now() -> datetime:
+    """Read the clock."""
+    return datetime.now(UTC)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Give a time as milliseconds since 1970."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def moment(milliseconds: int) -> datetime:
+    """Give milliseconds since 1970 as a time."""
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def make_service(
+    settings: Settings, *, now: Callable[[], datetime] = utc_now, log: FilteringBoundLogger | None = None
+) -> Service:
+    """Turn settings into what serves.
+
+    Args:
+        settings: what ``load_settings`` gave.
+        now: the clock, read once for each request.
+        log: where log lines go; standard error by default.
+
+    Raises:
+        ConfigurationError: the guard's file cannot be used.
+    """
+    guard = None if settings.state is None else EmbeddedGuard(settings.state, at=milliseconds(now()))
+    nonces = NonceService(settings.keyring, audience=settings.audience, guard=guard)
+    verifier = Verifier(anchors=settings.anchors, nonces=nonces, engine=settings.engine)
+    release = version("nitro-verifier")
+    self_test = SelfTest(verifier.engine)
+    if not self_test.passes():
+        # Not a problem of the configuration, but nothing may be served by a verifier that cannot verify.
+        msg = "self-test: this build does not tell a good document from a bad one; do not use it"
+        raise ConfigurationError(msg)
+    return Service(
+        settings=settings,
+        verifier=verifier,
+        nonces=nonces,
+        guard=guard,
+        metrics=Metrics(settings.policies, verifier, version=release),
+        log=make_logger(settings.log_level) if log is None else log,
+        now=now,
+        self_test=self_test,
+        version=release,
+    )
