@@ -50,7 +50,7 @@ def test_the_policies_alone_are_enough(folder: Path) -> None:
     assert settings.keyring.ephemeral
     assert settings.state is None
     assert settings.nonce_ttl == 300
-    assert settings.warnings == ()
+    assert [warning.split(":")[0] for warning in settings.warnings] == ["policy lab"]
 
 
 def test_what_kubernetes_sets_beside_a_service_of_our_name_is_no_option(folder: Path) -> None:
@@ -66,6 +66,13 @@ def test_what_kubernetes_sets_beside_a_service_of_our_name_is_no_option(folder: 
     }
 
     assert load_settings(environ=environ, overrides={"policies": folder / "policies"}).port == 8080
+
+
+def test_a_policy_that_allows_debug_mode_is_worth_a_warning(folder: Path) -> None:
+    """The example for laptops would go to production unnoticed, beside the policies that were meant."""
+    (warning,) = load(folder).warnings
+
+    assert "lab: debug mode is allowed" in warning
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(folder: Path) -> None:
@@ -273,7 +280,7 @@ def test_a_key_that_others_can_read_is_worth_a_warning(folder: Path) -> None:
     (folder / "one.key").chmod(0o644)
     settings = load(folder, nonce_keys={"current": {"id": 1, "file": str(folder / "one.key")}})
 
-    assert ["0644" in warning for warning in settings.warnings] == [True]
+    assert [warning for warning in settings.warnings if "0644" in warning]
 
 
 def test_settings_do_not_show_keys(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from verifier.nonces import MAX_TTL_S, MIN_TTL_S, Keyring, NonceKey, ephemeral_keyring
 from verifier.pipeline import Verifier
+from verifier.policy.model import DebugMode
 from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration, read_policy
 from verifier.reasons import ConfigurationError
 from verifier.service.keyfiles import read_key_file
@@ -155,6 +156,11 @@ class _Loading:
             policy = self._try(lambda path=path: self._policy(path))  # type: ignore[misc]
             if policy is not None and policies.setdefault(policy.name, policy) is not policy:
                 self.problems.append(f"{path}: another file holds a policy of the name {policy.name!r} already")
+        self.warnings.extend(
+            f"policy {name}: debug mode is allowed, so hosts can read what affirmed enclaves print; not for production"
+            for name, policy in policies.items()
+            if policy.debug is DebugMode.ALLOW
+        )
         return policies
 
     def _policy(self, path: Path) -> Policy:

@@ -175,10 +175,15 @@ def _check_windows(certificates: Sequence[Certificate], at: int, leeway: int) ->
         name = f"certificate {position} of {len(certificates)}, counted from the root"
         if at > certificate.not_after * 1000:
             late = at / 1000 - certificate.not_after
-            raise Rejection(Reason.PATH_EXPIRED, f"{name}, expired {late:.1f} s ago")
+            raise Rejection(Reason.PATH_EXPIRED, f"{name}, expired {_duration(late)} ago")
         if at < certificate.not_before * 1000 - leeway:
             early = certificate.not_before - at / 1000
-            raise Rejection(Reason.PATH_NOT_YET_VALID, f"{name}, is valid in {early:.1f} s")
+            raise Rejection(Reason.PATH_NOT_YET_VALID, f"{name}, is valid in {_duration(early)}")
+
+
+def _duration(seconds: float) -> str:
+    days = seconds / 86_400
+    return f"{days:.0f} days" if days >= 2 else f"{seconds:.1f} s"  # noqa: PLR2004 - below, seconds read better
 
 
 def _verify_down(certificates: Sequence[Certificate], key: PublicKey, engine: Engine) -> PublicKey:
