@@ -120,7 +120,13 @@ def corrupt(path: Path) -> None:
     other.close()
 
 
-@pytest.mark.parametrize("harm", [delete, replace, corrupt])
+def delete_log(path: Path) -> None:
+    """Take the write-ahead log away, as whoever tidies up might."""
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+
+
+@pytest.mark.parametrize("harm", [delete, replace, corrupt, delete_log])
 def test_a_harmed_file_is_no_answer(path: Path, guard: EmbeddedGuard, harm: Callable[[Path], None]) -> None:
     """What cannot be known would be taken for unused."""
     use(guard)
@@ -164,6 +170,22 @@ def test_old_nonces_are_forgotten_in_batches_and_only_well_after_they_expired(pa
 
     assert (kept, count()) == (rows, rows - PURGE_BATCH)
     counted.close()
+    guard.close()
+
+
+def test_a_clock_that_is_set_back_brings_no_forgotten_nonce_to_life(path: Path) -> None:
+    """Whoever can turn the clock back could have a recording affirmed again."""
+    guard = EmbeddedGuard(path, at=AT)
+    expires_at = AT + 1000
+    first = guard.consume(nonce(0), expires_at=expires_at, at=AT)
+    for index in range(1, PURGE_EVERY + 1):
+        use(guard, index, at=expires_at + KEEP_AFTER_EXPIRY_MS + 1)
+    with sqlite3.connect(path) as reader:
+        remembered = reader.execute("SELECT count(*) FROM used WHERE nonce = ?", (nonce(0),)).fetchone()
+    reader.close()
+
+    assert (first, remembered) == (True, (0,))
+    assert not guard.consume(nonce(0), expires_at=expires_at, at=AT + 1)
     guard.close()
 
 

@@ -179,14 +179,15 @@ def test_it_tells_an_operator_what_it_starts_with(tmp_path: Path) -> None:
     configuration = write_configuration(tmp_path)
     with subprocess.Popen([sys.executable, "-c", SERVE, str(configuration)], stderr=subprocess.PIPE) as service:
         assert service.stderr is not None
-        lines = [json.loads(service.stderr.readline()) for _ in range(3)]
+        lines = [json.loads(service.stderr.readline()) for _ in range(4)]
         service.terminate()
         rest = [json.loads(line)["event"] for line in service.stderr]
 
-    assert [line["event"] for line in lines] == ["nonce-key-ephemeral", "starting", "listening"]
-    assert "single replica" in lines[0]["detail"]
-    assert set(lines[1]["policies"]) == set(POLICIES)
-    assert lines[1]["single_use"] == "off"
+    assert [line["event"] for line in lines] == ["configuration", "nonce-key-ephemeral", "starting", "listening"]
+    assert "debug mode" in lines[0]["detail"]
+    assert "single replica" in lines[1]["detail"]
+    assert set(lines[2]["policies"]) == set(POLICIES)
+    assert lines[2]["single_use"] == "off"
     assert rest == ["draining", "stopped"]
 
 
@@ -198,11 +199,11 @@ def test_a_key_that_others_can_read_is_said_at_the_start(tmp_path: Path) -> None
     configuration.write_text(configuration.read_text() + '[nonce_keys]\ncurrent = { id = 1, file = "nonce.key" }\n')
     with subprocess.Popen([sys.executable, "-c", SERVE, str(configuration)], stderr=subprocess.PIPE) as service:
         assert service.stderr is not None
-        lines = [json.loads(service.stderr.readline()) for _ in range(3)]
+        lines = [json.loads(service.stderr.readline()) for _ in range(4)]
         service.terminate()
 
-    assert [line["event"] for line in lines] == ["configuration", "starting", "listening"]
-    assert "0644" in lines[0]["detail"]
+    assert [line["event"] for line in lines] == ["configuration", "configuration", "starting", "listening"]
+    assert "0644" in lines[1]["detail"]
 
 
 def test_it_asks_for_as_many_open_files_as_its_connections_need(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def with_broken_guard(service: Running) -> Reply:
     guard = service.service.guard
     assert guard is not None
     document = enclave().attestation(nonce=service.nonce())
-    path = guard._path
+    path = guard._files[0]
     away = path.with_suffix(".away")
     path.rename(away)
     try:
@@ -253,6 +253,17 @@ def test_a_guard_that_cannot_tell_affirms_nothing_and_leaves_no_mark(service: Ru
 
     assert service.metric("appraisals_total", verdict="affirmed", policy="payments") == before
     assert service.call("GET", "/readyz").status == 200
+
+
+@pytest.mark.parametrize(
+    "media_type", ["(" * 8000, "a/b;" + '"' * 8000, "a/b" + ";" * 8000, "a/b" + "; a=b" * 1500, "charset;\x80*"]
+)
+@pytest.mark.parametrize("target", ["/v1/verify?policy=payments", "/v1/nonces"])
+def test_a_media_type_is_read_without_effort(service: Running, target: str, media_type: str) -> None:
+    """One header would keep the event loop busy for seconds, or end as a bug of ours."""
+    head = f"POST {target} HTTP/1.1\nHost: x\nContent-Type: {media_type}\nContent-Length: 1\n\nx"
+
+    assert raw(head)(service).status == 415
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, "ä", "a\tb", "a;b"])

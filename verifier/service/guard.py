@@ -4,7 +4,8 @@ A nonce is used by inserting it; the primary key lets exactly one insert succeed
 happens, an error, a lock held too long, a file that was deleted or replaced, is ``GuardUnavailableError``: nothing is
 affirmed while it cannot be known. The write-ahead log survives the death of any process. It is not synced to the disk
 at every use, so a power failure may lose the last ones; therefore nonces from before the host last started, or from
-before the file was made, count as used.
+before the file was made, count as used. So do nonces that expired no later than any that was forgotten, so that a clock
+which is set back brings none of them to life again.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ OPEN_TIMEOUT_S = 5.0
 PURGE_EVERY = 64
 PURGE_BATCH = 256
 """Rows deleted at once: more than arrive between two purges, few enough not to be noticed."""
-KEEP_AFTER_EXPIRY_MS = 3600 * 1000
-"""A used nonce is remembered this much longer than it lives, in case the clock is set back."""
+KEEP_AFTER_EXPIRY_MS = 60 * 1000
+"""A used nonce is remembered this much longer than it lives, in case another process's clock is behind."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _ISSUED_AT = slice(2, 8)
@@ -33,16 +34,33 @@ _ISSUED_AT = slice(2, 8)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS used (nonce BLOB PRIMARY KEY, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS used_by_expiry ON used (expires_at);
-CREATE TABLE IF NOT EXISTS memory (id INTEGER PRIMARY KEY, boot TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS memory (
+    id INTEGER PRIMARY KEY, boot TEXT NOT NULL, since INTEGER NOT NULL, forgotten INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 """
 _REMEMBER_BOOT = """
-INSERT INTO memory VALUES (1, :boot, :at)
+INSERT INTO memory VALUES (1, :boot, :at, 0)
 ON CONFLICT (id) DO UPDATE SET boot = :boot, since = :at WHERE boot <> :boot
 """
-_USE = "INSERT INTO used VALUES (?, ?) ON CONFLICT DO NOTHING"
+_USE = """
+INSERT INTO used SELECT :nonce, :expires_at FROM memory WHERE forgotten < :expires_at
+ON CONFLICT DO NOTHING
+"""
 _PROBE = "INSERT INTO probe VALUES (1, :at) ON CONFLICT (id) DO UPDATE SET at = :at"
-_PURGE = "DELETE FROM used WHERE nonce IN (SELECT nonce FROM used WHERE expires_at < ? ORDER BY expires_at LIMIT ?)"
+# What is about to be forgotten is noted before it is: should the process die in between, too much counts as used.
+_NOTE = """
+UPDATE memory SET forgotten = max(forgotten, ifnull((
+    SELECT max(expires_at) FROM (
+        SELECT expires_at FROM used WHERE expires_at < :before ORDER BY expires_at LIMIT :batch
+    )
+), 0))
+"""
+_PURGE = """
+DELETE FROM used WHERE nonce IN (
+    SELECT nonce FROM used WHERE expires_at <= (SELECT forgotten FROM memory) ORDER BY expires_at LIMIT :batch
+)
+"""
 
 
 class EmbeddedGuard:
@@ -59,15 +77,16 @@ class EmbeddedGuard:
         Raises:
             ConfigurationError: it cannot be made, opened or written, or is no such file.
         """
-        self._path = path = path.absolute()  # so that ":memory:" is the name of a file like any other
+        path = path.absolute()  # so that ":memory:" is the name of a file like any other
+        self._files = (path, Path(f"{path}-wal"), Path(f"{path}-shm"))
         self._uses = 0
         self._lock = Lock()
         try:
             path.touch(mode=0o600)
-            self._identity = _identity(path)
             self._database = sqlite3.connect(path, OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
             try:
                 self._since = self._prepare(_read_boot_id() if boot is None else boot, at)
+                self._identity = _identity(self._files)
             except BaseException:
                 self._database.close()
                 raise
@@ -100,7 +119,7 @@ class EmbeddedGuard:
         """
         if int.from_bytes(nonce[_ISSUED_AT]) < self._since:
             return False
-        inserted = self._write(_USE, (nonce, expires_at)) == 1
+        inserted = self._write(_USE, {"nonce": nonce, "expires_at": expires_at}) == 1
         self._uses += 1
         if self._uses % PURGE_EVERY == 0:
             self._purge(at)
@@ -118,11 +137,11 @@ class EmbeddedGuard:
         """Close the file."""
         self._database.close()
 
-    def _write(self, statement: str, values: tuple[object, ...] | dict[str, object]) -> int:
+    def _write(self, statement: str, values: dict[str, object]) -> int:
         """Write, committed before this returns; give the number of rows."""
         try:
-            if _identity(self._path) != self._identity:
-                # The path leads other processes to another file: two memories are none.
+            if _identity(self._files) != self._identity:
+                # The paths lead other processes to other files: two memories are none.
                 msg = "the file of used nonces was replaced"
                 raise GuardUnavailableError(msg)
             # One connection counts the rows of one statement at a time.
@@ -134,7 +153,8 @@ class EmbeddedGuard:
 
     def _purge(self, at: int) -> None:
         try:
-            self._write(_PURGE, (at - KEEP_AFTER_EXPIRY_MS, PURGE_BATCH))
+            self._write(_NOTE, {"before": at - KEEP_AFTER_EXPIRY_MS, "batch": PURGE_BATCH})
+            self._write(_PURGE, {"batch": PURGE_BATCH})
         except GuardUnavailableError:
             return  # this use was committed; that old ones stay a little longer harms nobody
 
@@ -143,9 +163,10 @@ class EmbeddedGuard:
             return cursor.fetchone()[0]
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
+def _identity(files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+    """Tell the file and its log, which lives as long as anyone has it open, from any that replace them."""
+    found = [file.stat() for file in files]
+    return tuple((status.st_dev, status.st_ino) for status in found)
 
 
 def _read_boot_id() -> str:
