@@ -82,9 +82,11 @@ bench: $(VENV)/.ready-dev  ## time verification, and the worst an attacker can s
 	$(BIN)/python bench/hostile.py
 
 fuzz: $(VENV)/.ready-dev  ## coverage-guided fuzzing for FUZZ_SECONDS, seeded from the vectors
-	@mkdir -p $(FUZZ_WORK)
-	$(BIN)/python tests/fuzz/fuzz_appraise.py $(FUZZ_WORK) vectors/evidence \
+	@mkdir -p $(FUZZ_WORK)/appraise $(FUZZ_WORK)/readers
+	$(BIN)/python tests/fuzz/fuzz_appraise.py $(FUZZ_WORK)/appraise vectors/evidence \
 	  -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 -rss_limit_mb=2048 -artifact_prefix=$(FUZZ_WORK)/crash-
+	$(BIN)/python -W ignore tests/fuzz/fuzz_readers.py $(FUZZ_WORK)/readers \
+	  -max_total_time=60 -max_len=8192 -timeout=5 -artifact_prefix=$(FUZZ_WORK)/crash-
 
 # --- shipping it ---
 

@@ -19,6 +19,12 @@ def spki(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519Publ
 
 RSA_2048 = spki(rsa.RSAPublicNumbers(e=65537, n=(1 << 2047) + 1).public_key())
 P_384 = spki(SeededKeys(seed=b"b").private_key("b").public_key())
+RSA_PKCS_1 = (
+    rsa.RSAPublicNumbers(e=65537, n=(1 << 2047) + 1).public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
+)
+P_384_COMPRESSED = bytes.fromhex("3046301006072a8648ce3d020106052b81040022033200") + SeededKeys(seed=b"b").private_key(
+    "b"
+).public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
 P_256 = spki(SeededKeys(seed=b"b").private_key("b", ec.SECP256R1()).public_key())
 ED25519 = spki(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key())
 RSA = PublicKeyRule(kind=KeyKind.RSA, bits=(2048,))
@@ -47,6 +53,8 @@ ABSENT, UNACCEPTABLE = [Reason.BINDING_PUBLIC_KEY_ABSENT], [Reason.BINDING_PUBLI
         (b"", RSA, ABSENT),
         (b"", RAW, ABSENT),
         (RSA_2048, RSA, []),
+        (RSA_PKCS_1, RSA, UNACCEPTABLE),
+        (P_384_COMPRESSED, EC, UNACCEPTABLE),
         (RSA_2048, LONG_RSA, UNACCEPTABLE),
         (RSA_2048, EC, UNACCEPTABLE),
         (P_384, EC, []),

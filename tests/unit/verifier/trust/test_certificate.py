@@ -185,6 +185,10 @@ REFUSED: dict[str, tuple[dict[str, bytes], Reason]] = {
         {"extensions": extensions(f"300e {OID_BASIC} 0101ff 0402 3000 0500", USAGE_LEAF)},
         MALFORMED,
     ),
+    "an extension's OID that is cut off": (
+        {"extensions": extensions(BASIC_LEAF, USAGE_LEAF, "3009 0603551d8e 0402 0400")},
+        MALFORMED,
+    ),
     "two lists of extensions": (
         {"extensions": element(0xA3, element(0x30, of(BASIC_LEAF)), element(0x30, of(USAGE_LEAF)))},
         MALFORMED,

@@ -8,6 +8,7 @@ from verifier.trust.der import (
     DerError,
     Reader,
     boolean,
+    object_identifier,
     positive_integer,
     time_seconds,
     unsigned_integer,
@@ -99,6 +100,19 @@ def test_booleans_have_two_forms() -> None:
     for content in (b"", b"\x01", b"\xff\xff"):
         with pytest.raises(DerError):
             boolean(content)
+
+
+@pytest.mark.parametrize("content", ["55 1d 13", "2a", "2a 86 48 ce 3d 02 01", "00"])
+def test_an_object_identifier_is_taken_as_its_bytes(content: str) -> None:
+    """An extension would be looked for under another name than it has."""
+    assert object_identifier(bytes.fromhex(content)) == bytes.fromhex(content)
+
+
+@pytest.mark.parametrize("content", ["", "80", "55 1d 93", "55 80 1d", "80 55 1d", "2a 86"])
+def test_an_object_identifier_has_one_form(content: str) -> None:
+    """An extension that everybody else reads would be an unknown one here."""
+    with pytest.raises(DerError):
+        object_identifier(bytes.fromhex(content))
 
 
 def time(text: str, tag: int) -> int:
