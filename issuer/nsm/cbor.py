@@ -1,19 +1,22 @@
 """CBOR (RFC 8949) written byte by byte as the NSM writes it; the one door to cbor2 in `issuer`.
 
 Maps keep the order they are given and may repeat a key, heads may be indefinite, and `Encoded` splices bytes
-in as they stand: a document can be right, or wrong in exactly one place.
+in as they stand: a document can be right, or wrong in exactly one place. Reading is for messages to and from
+an NSM: forms that mean the same are the same, and what has no place in a message is refused.
 """
 
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 import cbor2
 
 ARRAY = 4
 MAP = 5
 BREAK = b"\xff"
+MAX_DEPTH: Final = 8
+"""Containers within containers; a genuine message has three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,37 @@ def encode_map(pairs: CborPairs, *, indefinite: bool = False) -> bytes:
 def encode_array(values: Iterable[CborValue], *, indefinite: bool = False) -> bytes:
     """Encode an array."""
     return _container(ARRAY, [encode(value) for value in values], indefinite=indefinite)
+
+
+def decode(data: bytes) -> object:
+    """Decode exactly one item: any key order, any head, definite or indefinite.
+
+    Raises:
+        ValueError: not well formed, a tag, a repeated key, nested too deep, or followed by something.
+    """
+    source = io.BytesIO(data)
+    decoder = cbor2.CBORDecoder(
+        source,
+        tag_hook=_refuse_tag,
+        semantic_decoders=_REFUSE_BUILT_IN_TAGS,
+        max_depth=MAX_DEPTH,
+        allow_duplicate_keys=False,
+    )
+    try:
+        item: object = decoder.decode()
+    except (cbor2.CBORDecodeError, OverflowError, MemoryError, RecursionError) as error:
+        raise ValueError(f"not CBOR that an NSM would write: {error}") from error
+    if source.tell() != len(data):
+        raise ValueError(f"{len(data) - source.tell()} bytes follow the item")
+    return item
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    raise cbor2.CBORDecodeError("a tag")
+
+
+# Tags would be resolved to dates, bignums, regular expressions; those cbor2 does not know reach the hook.
+_REFUSE_BUILT_IN_TAGS = dict.fromkeys((*range(300), 1004, 1040, 43000, 55799, 55800), _refuse_tag)
 
 
 def _container(major: int, items: list[bytes], *, indefinite: bool) -> bytes:

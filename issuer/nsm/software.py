@@ -15,29 +15,17 @@ from issuer.nsm.cbor import CborValue, encode
 from issuer.nsm.certificates import IssuedChain
 from issuer.nsm.document import AttestationFields, MapStyle, encode_payload, sign1, unix_milliseconds
 from issuer.nsm.errors import InputTooLargeError
-from issuer.nsm.pcrs import PCR_COUNT, ZERO, PcrBank, PcrDescription, build_pcrs, instance_pcr, role_pcr
+from issuer.nsm.pcrs import ZERO, PcrBank, PcrDescription, build_pcrs, instance_pcr, role_pcr
 from issuer.nsm.pki import ENCLAVE_ID_BYTES, ThrowawayPki
+from issuer.nsm.requests import MAX_REQUEST_BYTES
+from issuer.nsm.responses import NsmDescription
 
 # attestation_process.md's CDDL and nsm-check say 1024 for each of the three; other text says 512 for two.
 MAX_FIELD_BYTES: Final = 1024
-MAX_REQUEST_BYTES: Final = 0x1000  # NSM_REQUEST_MAX_SIZE of both Linux drivers
 RANDOM_BYTES: Final = 256
 LEAF_REISSUE: Final = timedelta(hours=1)  # the oldest leaf seen in a genuine document was 61 minutes old
 UNMEASURED_IN_DEBUG: Final = (0, 1, 2, 8)
 DEFAULT_ROLE_ARN: Final = "arn:aws:iam::123456789012:role/throwaway-test"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NsmDescription:
-    """The answer to DescribeNSM, in the words of the wire."""
-
-    module_id: str
-    locked_pcrs: tuple[int, ...]
-    version_major: int = 1
-    version_minor: int = 0
-    version_patch: int = 0
-    max_pcrs: int = PCR_COUNT
-    digest: str = "SHA384"
 
 
 @dataclass(frozen=True, slots=True)

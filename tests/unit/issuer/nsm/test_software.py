@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from issuer.nsm import (
     InputTooLargeError,
     InvalidIndexError,
-    NsmError,
+    NsmRefusedError,
     ReadOnlyIndexError,
     SoftwareNsm,
     ThrowawayPki,
@@ -227,7 +227,7 @@ def test_locking_a_range_is_exclusive_and_minds_no_lock() -> None:
     ],
 )
 def test_refusals_are_typed_and_change_nothing(
-    request_: Callable[[SoftwareNsm], object], error: type[NsmError]
+    request_: Callable[[SoftwareNsm], object], error: type[NsmRefusedError]
 ) -> None:
     """The names are those QEMU's emulated NSM gave through the real driver."""
     nsm = boot()

@@ -1,0 +1,1 @@
+"""The commands of ``nitro-issuer``, one module each."""
