@@ -6,9 +6,11 @@ screen and write "affirmed". ``plain`` is the only way from such text into a ``T
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -44,6 +46,12 @@ def warn(message: str) -> None:
 def plain(text: str) -> str:
     """Keep printable ASCII and write everything else as an escape, so that text shows itself and does nothing."""
     return "".join(char if " " <= char <= "~" else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def ascii_json(body: msgspec.Struct) -> str:
+    """Write JSON in printable ASCII alone: a document's texts must not reach a terminal as they are."""
+    text = json.dumps(msgspec.to_builtins(body), separators=(",", ":"))
+    return text.replace("\x7f", "\\u007f")
 
 
 def facts(rows: Iterable[tuple[str, Text | str]]) -> Table:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from verifier.cli.clock import now
-from verifier.cli.display import output
+from verifier.cli.display import ascii_json, output
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inputs import read_evidence, to_moment
 from verifier.cli.inspection import inspect_evidence
@@ -34,7 +33,7 @@ def inspect(*, file: str, at: datetime | None, as_json: bool) -> ExitCode:
     """Show what the document in FILE (or on stdin, for "-") says. Nothing is verified: anyone can write one."""
     inspection = inspect_evidence(read_evidence(file), at or now())
     if as_json:
-        click.echo(msgspec.json.encode(inspection).decode())
+        click.echo(ascii_json(inspection))
     else:
         show_inspection(output(), inspection)
     return ExitCode.GOOD if inspection.problem is None else ExitCode.NOT_GOOD

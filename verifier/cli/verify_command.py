@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from verifier import Verifier
 from verifier.cli.clock import now
-from verifier.cli.display import output, warn
+from verifier.cli.display import ascii_json, output, warn
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inputs import (
     PinnedFile,
@@ -83,7 +82,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     if as_json:
         if at is not None:
             warn(f"evaluated at {write_time(at)}, not now")
-        click.echo(msgspec.json.encode(result_body(result)).decode())
+        click.echo(ascii_json(result_body(result)))
     elif not quiet:
         show_verdict(output(), result, is_now=at is None)
     return ExitCode.GOOD if isinstance(result, Affirmed) else ExitCode.NOT_GOOD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from verifier.evidence.pcrs import IMAGE_PCRS
 
@@ -11,16 +11,18 @@ if TYPE_CHECKING:
 
     from verifier.policy.model import Build, DeniedBuild
 
+_Build = TypeVar("_Build", "Build", "DeniedBuild")
 
-class BuildIndex:
+
+class BuildIndex(Generic[_Build]):
     """Builds by the PCRs they name and the values they expect there."""
 
     __slots__ = ("_builds", "_by_indices", "_values")
 
-    def __init__(self, builds: Iterable[Build]) -> None:
+    def __init__(self, builds: Iterable[_Build]) -> None:
         """Index builds; their PCRs must not change afterwards."""
-        self._builds = tuple(builds)
-        self._by_indices: dict[tuple[int, ...], dict[tuple[bytes, ...], list[Build]]] = {}
+        self._builds: tuple[_Build, ...] = tuple(builds)
+        self._by_indices: dict[tuple[int, ...], dict[tuple[bytes, ...], list[_Build]]] = {}
         self._values: dict[int, set[bytes]] = {}
         for build in self._builds:
             indices = tuple(sorted(build.pcrs))
@@ -29,15 +31,15 @@ class BuildIndex:
             for index, value in build.pcrs.items():
                 self._values.setdefault(index, set()).add(value)
 
-    def match(self, pcrs: Mapping[int, bytes]) -> tuple[Build, ...]:
+    def match(self, pcrs: Mapping[int, bytes]) -> tuple[_Build, ...]:
         """Give the builds all of whose PCRs the document has with exactly these values."""
-        found: list[Build] = []
+        found: list[_Build] = []
         for indices, by_values in self._by_indices.items():
             values = tuple(pcrs.get(index, b"") for index in indices)
             found.extend(by_values.get(values, ()))
         return tuple(found)
 
-    def match_in_debug(self, pcrs: Mapping[int, bytes]) -> tuple[Build, ...]:
+    def match_in_debug(self, pcrs: Mapping[int, bytes]) -> tuple[_Build, ...]:
         """Give the builds that match apart from PCR0, PCR1 and PCR2, which debug mode zeroes."""
         return tuple(
             build

@@ -25,15 +25,23 @@ def check_measurements(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) 
     found = list(_check_measured(pcrs, policy))
     found.extend(
         Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}")
-        for denied in policy.denied
-        if matches(denied, pcrs)
+        for denied in policy.denied_index.match(pcrs)
     )
+    name = None
+    if not (is_debug(pcrs) and policy.debug is DebugMode.REJECT):
+        # Otherwise there is nothing to compare: debug mode zeroes what builds are known by.
+        name, mismatch = _check_builds(pcrs, policy, at)
+        found.extend(mismatch)
+    found.extend(_check_requirements(pcrs, policy.require))
+    return name, found
+
+
+def _check_builds(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> tuple[str | None, list[Rejection]]:
     candidates = policy.index.match_in_debug(pcrs) if is_debug(pcrs) else policy.index.match(pcrs)
     in_window = [build for build in candidates if _is_in_window(build, at)]
-    if not in_window:
-        found.append(_explain_window(candidates[0], at) if candidates else _explain_mismatch(pcrs, policy))
-    found.extend(_check_requirements(pcrs, policy.require))
-    return _name_of(in_window, pcrs), found
+    if in_window:
+        return _name_of(in_window, pcrs), []
+    return None, [_explain_window(candidates[0], at) if candidates else _explain_mismatch(pcrs, policy)]
 
 
 def _name_of(builds: list[Build], pcrs: Mapping[int, bytes]) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC
 from enum import StrEnum
@@ -135,7 +136,8 @@ class Policy:
     require: Requirements = field(default_factory=Requirements)
     sha256: str = field(init=False, compare=False)
     """Digest of the canonical text, which ``nitro-verifier policy show`` prints."""
-    index: BuildIndex = field(init=False, compare=False, repr=False)
+    index: BuildIndex[Build] = field(init=False, compare=False, repr=False)
+    denied_index: BuildIndex[DeniedBuild] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what a policy cannot mean; then digest it and index its builds."""
@@ -144,6 +146,7 @@ class Policy:
             raise ConfigurationError(*(f"policy {self.name}: {problem}" for problem in problems))
         object.__setattr__(self, "sha256", hashlib.sha256(write_policy(self).encode()).hexdigest())
         object.__setattr__(self, "index", BuildIndex(self.builds))
+        object.__setattr__(self, "denied_index", BuildIndex(self.denied))
 
 
 def _problems_of_scalars(policy: Policy) -> Iterator[str]:
@@ -158,8 +161,8 @@ def _problems_of_scalars(policy: Policy) -> Iterator[str]:
 def _problems_of_builds(policy: Policy) -> Iterator[str]:
     if not policy.builds:
         yield "no [[build]]: nothing would ever match; add the measurements that nitro-cli build-enclave printed"
-    names = [build.name for build in policy.builds]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    named = Counter(build.name for build in policy.builds)
+    for name in sorted(name for name, count in named.items() if count > 1):
         yield f"two builds are named {name!r}"
     for build in policy.builds:
         where = f"build {build.name!r}"

@@ -37,6 +37,17 @@ def test_a_time_that_was_given_cannot_pass_for_now(invoke: Invoke, world: World)
     assert "evaluated at 2026-01-31T12:00:01.000Z, not now" in in_json.stderr
 
 
+@pytest.mark.parametrize("command", ["verify", "inspect"])
+def test_json_of_a_document_cannot_drive_a_terminal(invoke: Invoke, world: World, command: str) -> None:
+    """Whoever looks at it would see what the document's author wants seen."""
+    document = world.write("odd.cbor", world.sign({"\x9b31m\u202e\x7f\x1b[2J": 1}))
+    options = good(world) if command == "verify" else ["--at", AT]
+    outcome = invoke(command, document, *options, "--json")
+    assert json.loads(outcome.stdout)
+    assert "\\u009b31m\\u202e\\u007f\\u001b[2J" in outcome.stdout.decode("ascii")
+    assert outcome.stdout.decode("ascii").strip().isprintable()
+
+
 def test_without_at_the_time_is_now(invoke: Invoke, world: World) -> None:
     """Old documents would be affirmed."""
     outcome = invoke("verify", world.document, *good(world)[:-2])
@@ -183,6 +194,8 @@ USAGE = {
     "a date alone": ["{document}", "--at", "2026-01-31"],
     "the month 13": ["{document}", "--at", "2026-13-31T12:00:00Z"],
     "a word for a time": ["{document}", "--at", "document"],
+    "a time before the year 1": ["{document}", "--at", "0001-01-01T00:00:00+14:00"],
+    "a time after the year 9999": ["{document}", "--at", "9999-12-31T23:59:59-14:00"],
     "an empty nonce": ["{document}", "--nonce", ""],
     "a nonce in no encoding": ["{document}", "--nonce", "not!"],
     "a policy that is not there": ["{document}", "--policy", "/nonexistent/policy.toml"],
@@ -224,6 +237,20 @@ def test_a_policy_names_itself_or_is_called_after_its_file(invoke: Invoke, world
     options = good(world)
     options[1] = Path(world.folder, "other.toml")
     assert "of policy payments" in invoke("verify", world.document, *options).text
+
+
+def test_a_policy_may_begin_with_a_byte_order_mark(invoke: Invoke, world: World) -> None:
+    """What Notepad and PowerShell save would be refused as something that is no TOML."""
+    world.policy.write_text("\N{BYTE ORDER MARK}" + world.policy.read_text())
+    assert invoke("verify", world.document, *good(world)).code == 0
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_ends_of_time_are_times(invoke: Invoke, world: World, at: str) -> None:
+    """Whoever asks what a document is worth then would be told of a bug."""
+    options = good(world)
+    assert invoke("verify", world.document, *options[:-1], at).code == 1
+    assert invoke("inspect", world.document, "--at", at).code == 0
 
 
 def test_fields_that_this_version_does_not_know_are_named_and_escaped(invoke: Invoke, world: World) -> None:

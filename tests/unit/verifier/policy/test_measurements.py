@@ -128,7 +128,6 @@ CASES: dict[str, tuple[Mapping[int, bytes], Policy, str | None, tuple[Reason, ..
         (
             M.MEASUREMENT_DEBUG_MODE,
             M.MEASUREMENT_BUILD_DENIED,
-            M.MEASUREMENT_PCR_MISMATCH,
             M.MEASUREMENT_ROLE_MISMATCH,
             M.MEASUREMENT_INSTANCE_MISMATCH,
             M.MEASUREMENT_SIGNER_MISMATCH,
