@@ -115,7 +115,8 @@ def test_a_get_can_be_asked_for_its_head_alone(service: Running) -> None:
         ("nonsense", None),
         ("application/json;version=1;q=0.2, application/toml;q=0.1", JSON),
         ("application/eat+jwt", None),
-        (f"{'a/b,' * 1500}application/toml", TOML),
+        (f"{'a/b,' * 250}application/toml", TOML),
+        (f"{'a/b,' * 253}application/toml", None),  # more than it may have characters
     ],
 )
 def test_the_accept_header_is_read_as_rfc_9110_says(

@@ -222,6 +222,19 @@ def test_a_file_that_cannot_be_read_is_refused(folder: Path, content: bytes | No
         load_settings(file=file, overrides={"policies": folder / "policies"})
 
 
+def test_files_may_begin_with_a_byte_order_mark(folder: Path) -> None:
+    """What Notepad and PowerShell save would be refused as something that is no TOML."""
+    mark = "\N{BYTE ORDER MARK}"
+    (folder / "policies" / "windows.toml").write_text(mark + policy_text(name="windows"))
+    file = folder / "service.toml"
+    file.write_text(mark + 'policies = "policies"\nport = 7\n')
+
+    settings = load_settings(file=file)
+
+    assert settings.port == 7
+    assert "windows" in settings.policies
+
+
 def test_an_unknown_variable_with_our_prefix_is_refused(folder: Path) -> None:
     """A mistyped option would be an option that is not set."""
     with pytest.raises(ConfigurationError, match="NITRO_VERIFIER_PROT"):
@@ -235,17 +248,20 @@ def test_an_unknown_variable_with_our_prefix_is_refused(folder: Path) -> None:
         KEY.hex().upper() + "\n",
         base64.b64encode(KEY).decode() + "\n",
         base64.urlsafe_b64encode(KEY).decode(),
+        f"{base64.b64encode(KEY[:15]).decode()}\r\n{base64.b64encode(KEY[15:]).decode()}\r\n",
+        f"{KEY[:16].hex()}\n  {KEY[16:].hex()}\n",
     ],
 )
-def test_a_key_may_be_written_as_text_with_or_without_a_line_end(folder: Path, text: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_key_may_be_written_as_text_however_its_lines_end(folder: Path, text: str, encoding: str) -> None:
     """Two replicas whose secret stores treat line ends differently would refuse each other's nonces."""
-    (folder / "text.key").write_text(text)
+    (folder / "text.key").write_bytes(text.encode(encoding))
     settings = load(folder, nonce_keys={"current": {"id": 7, "file": str(folder / "text.key")}})
 
     assert settings.keyring.current.secret == KEY
 
 
-@pytest.mark.parametrize("raw", [b"\x00" + KEY, b"\xff" * 32, b"\x01" * 40])
+@pytest.mark.parametrize("raw", [b"\x00" + KEY, b"\xff" * 32, b"\x01" * 40, b"\xff\xfe" + b"NO" * 20])
 def test_a_key_may_be_bytes_as_they_are(folder: Path, raw: bytes) -> None:
     """A key of random bytes must not lose one that looks like a blank."""
     (folder / "raw.key").write_bytes(raw + b"\n")
@@ -254,9 +270,19 @@ def test_a_key_may_be_bytes_as_they_are(folder: Path, raw: bytes) -> None:
     assert settings.keyring.current.secret == raw + b"\n"
 
 
-def test_a_pass_phrase_is_no_key(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "correct horse battery staple, and then some more",
+        "correct horse battery staple and\nthen quite a few more of such words\n",
+        "correct horse\tbattery staple, and then some more",
+        "Übermäßig viele Wörter, die sich jemand merken kann",
+        "\N{BYTE ORDER MARK}correct horse battery staple, and then some more",
+    ],
+)
+def test_a_pass_phrase_is_no_key(folder: Path, phrase: str) -> None:
     """Forty characters that somebody can remember can also be guessed."""
-    (folder / "text.key").write_text("correct horse battery staple, and then some more")
+    (folder / "text.key").write_text(phrase)
 
     assert any(
         "openssl rand" in problem

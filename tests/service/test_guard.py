@@ -15,7 +15,14 @@ import pytest
 from tests.service.hammer import EXPIRES_AT, nonce
 from verifier.nonces import GuardUnavailableError, SingleUse
 from verifier.reasons import ConfigurationError
-from verifier.service.guard import KEEP_AFTER_EXPIRY_MS, PURGE_BATCH, PURGE_EVERY, EmbeddedGuard
+from verifier.service.guard import (
+    BUSY_TIMEOUT_S,
+    IMPATIENT_S,
+    KEEP_AFTER_EXPIRY_MS,
+    PURGE_BATCH,
+    PURGE_EVERY,
+    EmbeddedGuard,
+)
 
 AT = 10**12
 PROCESSES, NONCES = 4, 2000
@@ -99,6 +106,28 @@ def test_nonces_from_before_the_host_started_count_as_used(path: Path) -> None:
         guard = EmbeddedGuard(path, at=at, boot=boot)
         assert use(guard, hash((boot, at)) % 1000) is expected, (boot, at)
         guard.close()
+
+
+def test_a_lock_that_is_held_for_long_is_waited_for_once_in_a_while(path: Path, guard: EmbeddedGuard) -> None:
+    """A backup of the file would stop every other request, and liveness probes would kill a healthy process."""
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        for index in range(20):
+            with pytest.raises(GuardUnavailableError):
+                use(guard, index)
+        waited = time.monotonic() - begun
+        time.sleep(IMPATIENT_S)
+        begun = time.monotonic()
+        with pytest.raises(GuardUnavailableError):
+            use(guard)
+        waited_later = time.monotonic() - begun
+        other.execute("ROLLBACK")
+    other.close()
+
+    assert BUSY_TIMEOUT_S * 0.9 < waited < 3 * BUSY_TIMEOUT_S
+    assert waited_later > BUSY_TIMEOUT_S * 0.9
+    assert use(guard)
 
 
 def delete(path: Path) -> None:

@@ -69,6 +69,38 @@ def ask(port: int, path: str) -> int:
     return status
 
 
+def verify(port: int) -> int:
+    """The status of a verdict on a good document."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    connection.request("POST", "/v1/verify?policy=open", enclave().attestation(), {"Content-Type": COSE})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def ask_for_failures(port: int) -> float:
+    """How many lines of the log were lost."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    [line] = [line for line in text.splitlines() if line.startswith("nitro_verifier_log_failures_total ")]
+    return float(line.split()[1])
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            assert ask(port, "/livez") == 200
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the service did not start")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_on_sigterm_it_is_not_ready_finishes_what_is_in_flight_and_exits_0(tmp_path: Path, number: int) -> None:
     """Every deployment would cut off requests, or look like a crash."""
@@ -119,6 +151,40 @@ def test_a_request_that_does_not_finish_delays_the_end_only_so_long(tmp_path: Pa
         assert service.wait(10) == 0
 
 
+def test_a_log_whose_reader_went_away_costs_no_verdict_and_no_orderly_end(tmp_path: Path) -> None:
+    """Every verdict would be lost with the log, nonces used up for nothing, and the end would look like a crash."""
+    with process(write_configuration(tmp_path)) as (service, port):
+        assert service.stderr is not None
+        service.stderr.close()
+        statuses = [verify(port) for _ in range(2)]
+        failures = ask_for_failures(port)
+        service.terminate()
+
+        assert statuses == [200, 200]
+        assert failures == 2
+        assert service.wait(10) == 0
+
+
+def test_a_log_on_a_full_disk_costs_no_verdict_and_no_start(tmp_path: Path) -> None:
+    """The command would end with exit code 1, which means that a document was rejected."""
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    command = ["serve", "--config", str(write_configuration(tmp_path)), "--port", str(port)]
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen([sys.executable, "-m", "verifier.cli", *command], stderr=full) as service,
+    ):
+        try:
+            wait_for(port)
+            status = verify(port)
+            service.terminate()
+            ended = service.wait(10)
+        finally:
+            service.kill()
+
+    assert (status, ended) == (200, 0)
+
+
 def test_a_port_in_use_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
     """An operator would get a traceback, or a service that listens nowhere."""
     with socket.create_server((HOST, 0)) as taken:
@@ -135,6 +201,8 @@ def test_while_draining_it_is_not_ready_and_closes_its_connections(tmp_path: Pat
         ready, live = service.call("GET", "/readyz"), service.call("GET", "/livez")
 
     assert (ready.status, ready.json["checks"]["not-draining"]) == (503, "failed")
+    assert ready.headers["Retry-After"] == "1"
+    assert "Retry-After" not in live.headers
     assert (live.status, live.headers["Connection"]) == (200, "close")
 
 

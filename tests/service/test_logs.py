@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,35 @@ def test_the_level_decides_what_is_written(level: str, shown: int) -> None:
     make_logger(level, stream).info("appraisal")
 
     assert len(stream.getvalue().splitlines()) == shown
+
+
+class Trickle(io.BytesIO):
+    """A pipe that takes a few bytes at a time."""
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - whatever has bytes
+        """Take the first seven."""
+        return super().write(bytes(data[:7]))
+
+
+def test_a_line_that_is_taken_piece_by_piece_arrives_whole() -> None:
+    """Half a line is no JSON, and spoils the next one too."""
+    stream = Trickle()
+    make_logger("info", stream).info("hello", who="world")
+
+    assert json.loads(stream.getvalue())["who"] == "world"
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_counted(service: Running) -> None:
+    """A verdict would be lost because nobody can read of it."""
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        loss = service.service.metrics.log_failures.inc
+        service.service.log = make_logger("info", full, on_loss=loss)
+        make_logger("info", full).info("lost, and nobody counts")
+        status = service.verify(enclave().attestation(), "policy=open").status
+
+    assert status == 200
+    assert service.metric("log_failures_total") == 1
+    assert service.metric("bugs_total") == 0
 
 
 def test_by_default_lines_go_to_standard_error(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from tests.service.harness import COSE, Reply, Running, base64url, enclave, make_settings, read_raw, running
-from verifier.service.bodies import _read_slowly
+from verifier.service.intake import Intake
 from verifier.service.problems import TYPE_PREFIX, ProblemError, ProblemType
 
 JSON = {"Content_Type": "application/json"}
@@ -30,7 +30,11 @@ class BrokenVerifier:
 def service(module_folder: Path) -> Iterator[Running]:
     """A service whose limits are met soon."""
     settings = make_settings(
-        module_folder, single_use="embedded", state=module_folder / "used.sqlite3", body_timeout="300ms"
+        module_folder,
+        single_use="embedded",
+        state=module_folder / "used.sqlite3",
+        body_timeout="300ms",
+        max_in_flight=1,
     )
     with running(settings) as started:
         yield started
@@ -79,18 +83,23 @@ def with_bug(service: Running) -> Reply:
 
 
 def when_busy(service: Running) -> Reply:
-    """Verify when as many requests as allowed are being served."""
-    service.service.in_flight += service.service.settings.limits.max_in_flight
-    try:
-        return service.verify(b"x")
-    finally:
-        service.service.in_flight -= service.service.settings.limits.max_in_flight
+    """Begin two requests whose bodies do not come, where one is allowed, and see what becomes of the first."""
+    head = f"POST {VERIFY} HTTP/1.1\r\nHost: x\r\nContent-Type: {COSE}\r\nContent-Length: 9\r\n\r\n".encode()
+    with service.connect() as first, service.connect() as second:
+        first.sendall(head)
+        time.sleep(0.1)
+        second.sendall(head)
+        return read_raw(first)
 
 
 VERIFY = "/v1/verify?policy=payments"
 CASES: dict[str, tuple[ProblemType, Callable[[Running], Reply]]] = {
     "not HTTP": (ProblemType.MALFORMED_HTTP, raw("HELLO\n\n")),
     "a header too long": (ProblemType.MALFORMED_HTTP, raw(f"GET / HTTP/1.1\nHost: x\nX: {'x' * 9000}\n\n")),
+    "a head too long": (
+        ProblemType.MALFORMED_HTTP,
+        raw("GET / HTTP/1.1\nHost: x\n" + "".join(f"X{index}: {'x' * 8000}\n" for index in range(60))),
+    ),
     "two lengths": (
         ProblemType.MALFORMED_HTTP,
         raw("POST / HTTP/1.1\nHost: x\nContent-Length: 1\nContent-Length: 2\n\n"),
@@ -163,6 +172,21 @@ CASES: dict[str, tuple[ProblemType, Callable[[Running], Reply]]] = {
     "every path": (ProblemType.NOT_FOUND, raw("OPTIONS * HTTP/1.1\nHost: x\n\n")),
     "another method": (ProblemType.METHOD_NOT_ALLOWED, lambda service: service.call("GET", "/v1/verify")),
     "a method nobody knows": (ProblemType.MALFORMED_HTTP, lambda service: service.call("BREW", "/v1/policies")),
+    "a fragment": (ProblemType.MALFORMED_REQUEST, raw(f"POST {VERIFY}#&nonce=00 HTTP/1.1\nHost: x\n\n")),
+    "an empty fragment": (ProblemType.MALFORMED_REQUEST, raw("GET /livez# HTTP/1.1\nHost: x\n\n")),
+    "too many words": (ProblemType.NOT_ACCEPTABLE, post("/v1/nonces", Accept="*/*" + "," * 1022)),
+    "too many words for one policy": (
+        ProblemType.NOT_ACCEPTABLE,
+        raw("GET /v1/policies/open HTTP/1.1\nHost: x\n" + "Accept: */*;q=0.001,a/b,c/d\n" * 60 + "\n"),
+    ),
+    "a body in another coding": (
+        ProblemType.MALFORMED_HTTP,
+        raw(f"POST {VERIFY} HTTP/1.1\nHost: x\nContent-Type: {COSE}\nTransfer-Encoding: gzip, chunked\n\n0\n\n"),
+    ),
+    "a body in the oldest coding": (
+        ProblemType.MALFORMED_HTTP,
+        raw(f"POST {VERIFY} HTTP/1.1\nHost: x\nContent-Type: {COSE}\nTransfer-Encoding: identity, chunked\n\n0\n\n"),
+    ),
     "signed results, which come later": (
         ProblemType.NOT_ACCEPTABLE,
         post(VERIFY, Content_Type=COSE, Accept="application/eat+jwt"),
@@ -187,6 +211,13 @@ CASES: dict[str, tuple[ProblemType, Callable[[Running], Reply]]] = {
     "a compressed body": (
         ProblemType.UNSUPPORTED_CONTENT_ENCODING,
         post(VERIFY, Content_Type=COSE, Content_Encoding="gzip"),
+    ),
+    "a body that is compressed further on": (
+        ProblemType.UNSUPPORTED_CONTENT_ENCODING,
+        raw(
+            f"POST {VERIFY} HTTP/1.1\nHost: x\nContent-Type: {COSE}\n"
+            "Content-Encoding: identity\nContent-Encoding: gzip\nContent-Length: 1\n\nx"
+        ),
     ),
     "an odd expectation of everything": (
         ProblemType.EXPECTATION_FAILED,
@@ -341,9 +372,11 @@ class BrokenStream:
         raise web.RequestPayloadError
 
 
-def test_a_body_that_turns_out_broken_on_the_way_is_the_clients_mistake() -> None:
+def test_a_body_that_turns_out_broken_on_the_way_is_the_clients_mistake(service: Running) -> None:
     """It would be counted as a bug of ours."""
+    intake = Intake(service.service.settings.limits, service.service.metrics)
+
     with pytest.raises(ProblemError) as caught:
-        asyncio.run(_read_slowly(BrokenStream(), 10, 1.0))  # type: ignore[arg-type]  # a fake
+        asyncio.run(intake._read_slowly(BrokenStream(), 10))  # type: ignore[arg-type]  # a fake
 
     assert caught.value.kind is ProblemType.MALFORMED_HTTP

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,7 +41,8 @@ def output() -> Console:
 def warn(message: str) -> None:
     """Tell people something on stderr, so that stdout stays the result."""
     console = _Console(file=sys.stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("note: ", WARN), plain(message)))
+    with suppress(OSError):  # a note that nobody can read costs no verdict
+        console.print(Text.assemble(("note: ", WARN), plain(message)))
 
 
 def plain(text: str) -> str:

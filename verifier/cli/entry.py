@@ -6,7 +6,6 @@ exits 3, so that no script takes it for a verdict.
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from verifier import Verifier, bundled_anchor
+from verifier.cli import streams
 from verifier.cli.demo_command import demo
 from verifier.cli.display import plain
 from verifier.cli.exits import ExitCode, exit_codes
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 PROGRAM = "nitro-verifier"
 DEBUG_VARIABLE = "NITRO_VERIFIER_DEBUG"
+
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
+_UNWRITTEN = "the output could not be written: {}"
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
@@ -69,33 +72,29 @@ for command in (serve, verify, inspect, nonce, policy, demo):
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    streams.fill_closed_streams()
     code = run(args)
-    _flush()
-    sys.exit(code)
+    sys.exit(_write_out(code))
 
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; raises nothing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail
+    streams.take_any_text()
     try:
         return _run(args)
-    except click.ClickException as error:
-        error.show()
+    except (click.ClickException, ConfigurationError) as error:
+        _explain(error)
         return ExitCode.USAGE  # click gives some of them 1, which means "rejected" here
-    except ConfigurationError as error:
-        for problem in error.problems:
-            click.echo(f"{PROGRAM}: {plain(problem)}", err=True)
-        return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return ExitCode.OUTPUT_CLOSED
+    except OSError as error:  # what is read is read with care, so this is an output
+        return _give_up_output(error)
     except Exception as error:  # noqa: BLE001 - the command's edge, as the conventions allow the HTTP edge
         if os.environ.get(DEBUG_VARIABLE) == "1":
             sys.excepthook(type(error), error, error.__traceback__)
-        click.echo(f"{PROGRAM}: this is a bug ({type(error).__name__}); {DEBUG_VARIABLE}=1 shows where", err=True)
+        _say(f"this is a bug ({type(error).__name__}); {DEBUG_VARIABLE}=1 shows where")
         return ExitCode.BUG
 
 
@@ -111,10 +110,29 @@ def _run(args: Sequence[str] | None) -> int:
     return code
 
 
-def _flush() -> None:
-    """Write what is left; if nobody reads it any more, say so by the exit code and keep the interpreter quiet."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OUTPUT_CLOSED)
+def _explain(error: click.ClickException | ConfigurationError) -> None:
+    if isinstance(error, click.ClickException):
+        streams.show(error.show)
+        return
+    for problem in error.problems:
+        _say(plain(problem))
+
+
+def _say(sentence: str) -> None:
+    streams.show(lambda: click.echo(f"{PROGRAM}: {sentence}", err=True))
+
+
+def _give_up_output(error: OSError) -> ExitCode:
+    _say(f"the output cannot be written: {error.strerror}")
+    return ExitCode.USAGE
+
+
+def _write_out(code: int) -> int:
+    """Write what is left and give the exit code: the command's, unless its output did not arrive."""
+    failure = streams.write_out(sys.stdout)
+    if isinstance(failure, BrokenPipeError):
+        code = ExitCode.OUTPUT_CLOSED
+    elif failure is not None and code in {ExitCode.GOOD, ExitCode.NOT_GOOD}:
+        code = _give_up_output(failure)
+    streams.write_out(sys.stderr)
+    return code

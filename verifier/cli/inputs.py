@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,14 +55,14 @@ class KeyFile:
 
 
 def to_moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime | None:
-    """Read an RFC 3339 time; dates alone and times without a zone are refused."""
+    """Read an RFC 3339 time as UTC; dates alone and times without a zone are refused."""
     if text is None:
         return None
     try:
         if _RFC3339.fullmatch(text):
-            return datetime.fromisoformat(text.upper())
-    except ValueError:
-        pass  # a month of 13, an hour of 25
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # a month of 13, an hour of 25; the year 0 or 10000 once it is in UTC
     raise click.BadParameter(f"{text!r} is not a time with its zone, such as 2026-01-31T12:00:00Z")
 
 
@@ -129,7 +129,7 @@ def load_policy(path: Path) -> Policy:
         ConfigurationError: the policy is not good, with every problem found.
     """
     try:
-        text = _read_file(str(path), MAX_POLICY_BYTES, stdin=False).decode()
+        text = _read_file(str(path), MAX_POLICY_BYTES, stdin=False).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"policy {plain(path.name)}: not UTF-8 text") from error
     return read_policy(text, name=path.stem)
@@ -167,6 +167,8 @@ def _load_anchor(file: PinnedFile, *, taken: set[str], quiet: bool) -> TrustAnch
 def _read_file(name: str, limit: int, *, stdin: bool = True) -> bytes:
     try:
         if name == "-" and stdin:
+            if sys.stdin is None:  # closed before we began
+                raise InputError("-: standard input is closed")
             data = sys.stdin.buffer.read(limit + 1)
         else:
             with Path(name).open("rb") as file:

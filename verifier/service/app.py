@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-PROBES = frozenset({"/livez", "/readyz", "/metrics"})
-
 
 def make_app(service: Service) -> web.Application:
     """Assemble the application around what ``make_service`` made."""
-    edge = Edge(service, never_shed=PROBES)
+    edge = Edge(service)
     app = web.Application(middlewares=[edge.middleware()], handler_args=protocol_options(service))
     handlers, catalogue, probes = Handlers(service), Catalogue(service), Probes(service)
     _add(app, "/v1/verify", hdrs.METH_POST, handlers.verify)

@@ -1,8 +1,7 @@
-"""Request bodies and queries: read within bounds, then understood strictly."""
+"""Request bodies and queries, understood strictly; ``intake`` reads them."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +19,7 @@ from verifier.service.wire import read_bytes, read_nonce_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohttp import StreamReader
+    from verifier.service.intake import Intake
 
 MAX_RAW_BODY = MAX_EVIDENCE_BYTES
 MAX_JSON_BODY = 24 * 1024
@@ -50,7 +49,7 @@ class Appraisable:
     reject_status: int
 
 
-async def read_verify_request(request: web.Request, *, within: float) -> Appraisable:
+async def read_verify_request(request: web.Request, intake: Intake) -> Appraisable:
     """Read a raw document with its query, or JSON without one.
 
     Raises:
@@ -59,7 +58,7 @@ async def read_verify_request(request: web.Request, *, within: float) -> Apprais
     media_type = _media_type(request)
     if media_type == JSON:
         read_query(request, frozenset())
-        return _from_json(await _read_body(request, MAX_JSON_BODY, within))
+        return _from_json(await intake.read(request, MAX_JSON_BODY))
     if media_type not in RAW_TYPES:
         raise ProblemError(
             ProblemType.UNSUPPORTED_MEDIA_TYPE,
@@ -75,18 +74,18 @@ async def read_verify_request(request: web.Request, *, within: float) -> Apprais
         policy=query.get("policy"),
         nonce=None if nonce is None else _nonce(nonce),
         reject_status=int(status),
-        document=await _read_body(request, MAX_RAW_BODY, within),
+        document=await intake.read(request, MAX_RAW_BODY),
     )
 
 
-async def read_nonce_request(request: web.Request, *, within: float) -> NonceRequest:
+async def read_nonce_request(request: web.Request, intake: Intake) -> NonceRequest:
     """Read what a nonce shall be good for; an empty body asks for the usual.
 
     Raises:
         ProblemError: anything about the request is not as documented.
     """
     read_query(request, frozenset())
-    body = await _read_body(request, MAX_NONCE_BODY, within)
+    body = await intake.read(request, MAX_NONCE_BODY)
     if not body:
         return NonceRequest()
     if _media_type(request) != JSON:
@@ -127,42 +126,6 @@ def _media_type(request: web.Request) -> str:
     make fail. A request with two of these headers does not come this far.
     """
     return request.headers.get(hdrs.CONTENT_TYPE, OCTETS).partition(";")[0].strip(" \t").lower()
-
-
-async def _read_body(request: web.Request, limit: int, within: float) -> bytes:
-    """Read at most ``limit`` bytes, whatever the headers promise, and not for longer than ``within`` seconds."""
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
-    if encoding is not None and encoding.strip().lower() != "identity":
-        raise ProblemError(
-            ProblemType.UNSUPPORTED_CONTENT_ENCODING, "send it as it is", headers={hdrs.ACCEPT_ENCODING: "identity"}
-        )
-    if (request.content_length or 0) > limit:
-        raise _too_large(limit)
-    content = request.content
-    if content.is_eof() and content.exception() is None:  # the usual case: it came along with the head
-        body = content.read_nowait()
-    else:
-        body = await _read_slowly(content, limit, within)
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
-
-
-async def _read_slowly(content: StreamReader, limit: int, within: float) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(within):
-            while len(body) <= limit and (chunk := await content.readany()):
-                body += chunk
-    except TimeoutError as error:
-        raise ProblemError(ProblemType.REQUEST_TIMEOUT, f"it must arrive within {within:g} s") from error
-    except web.RequestPayloadError as error:
-        raise ProblemError(ProblemType.MALFORMED_HTTP, "the body is cut off, or not well-formed chunks") from error
-    return bytes(body)
-
-
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(ProblemType.BODY_TOO_LARGE, f"at most {limit} bytes")
 
 
 def _from_json(body: bytes) -> Appraisable:

@@ -165,7 +165,7 @@ class _Loading:
 
     def _policy(self, path: Path) -> Policy:
         try:
-            text = self._read(path, MAX_POLICY_BYTES).decode("utf-8")
+            text = self._read(path, MAX_POLICY_BYTES).decode("utf-8-sig")  # Windows begins files with a mark
         except UnicodeDecodeError as error:
             msg = f"{path}: not UTF-8"
             raise ConfigurationError(msg) from error

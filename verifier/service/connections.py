@@ -2,8 +2,9 @@
 
 aiohttp has one timer for connections without a request. Here every connection has a deadline at each moment of its
 life: a request's head must be complete, the answer must be taken, the next request must begin. One sweep closes those
-that are late. When there are too many, the one that has waited longest without a request makes room, so connections
-that do nothing never lock out one that wants something.
+that are late. When there are too many, the one that has waited longest without a request makes room, and when there is
+none, the one whose request has waited longest for its body: connections that do nothing never lock out one that wants
+something.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 SWEEP_EVERY_S = 0.5
 ANSWER_TIMEOUT_S = 30.0
 """For taking an answer, beside the time that its request's body may take."""
+MAX_HEAD_BYTES = 32 * 1024
+"""Of one head; its fields are bounded one by one, and all of them together could be half a megabyte."""
 _NEVER_S = 1e9
+_NOT_HTTP = b"\0"
+"""Refused by the parser wherever it stands within a head."""
 
 UNMATCHED = "unmatched"
-_FULL = (
-    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
-    "Connection: close\r\nX-Request-Id: {}\r\n\r\n"
-)
 
 
 def protocol_options(service: Service) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def protocol_options(service: Service) -> dict[str, Any]:
 class Connection(web.RequestHandler):
     """One connection, with a deadline."""
 
-    __slots__ = ("_crowd", "_service", "_wire", "busy", "deadline", "reading_head")
+    __slots__ = ("_crowd", "_head", "_refused", "_service", "_wire", "busy", "deadline", "reading_head")
 
     def __init__(self, server: web.Server, crowd: Crowd, service: Service) -> None:
         """Make the protocol of a connection that is about to be accepted."""
@@ -62,25 +63,39 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._crowd = crowd
         self._service = service
+        self._head = 0
+        self._refused = False
         self.busy = False
         self.reading_head = True
         self.deadline = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the others, or be turned away when all of them are busy."""
+        """Join the others."""
         self._wire = cast("asyncio.Transport", transport)  # uvloop's are transports in all but name
-        if self._crowd.join(self):
-            super().connection_made(transport)
-            return
-        self.close()
-        self._wire.write(_FULL.format(_make_request_id()).encode())
-        self._wire.close()
+        self._crowd.join(self)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Start the clock for a request's head at its first byte."""
+        """Start the clock for a request's head at its first byte, and take no more than can become a request."""
         if not (self.busy or self.reading_head):
             self._crowd.begin_head(self)
+        for at in range(0, len(data), MAX_HEAD_BYTES):  # one read may bring a quarter of a megabyte
+            self._parse(data[at : at + MAX_HEAD_BYTES])
+
+    def _parse(self, data: bytes) -> None:
+        if (
+            self._refused or self._upgraded
+        ):  # aiohttp would parse what follows an error, and keep what follows an upgrade
+            return
         super().data_received(data)
+        # Without a waiter a request is being served, or its body's rest passed over: this is no part of a head.
+        self._head = 0 if self._messages or self._waiter is None else self._head + len(data)
+        if self._head > MAX_HEAD_BYTES:
+            super().data_received(_NOT_HTTP)  # so that it is answered as every other head that is refused
+        error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
+        if error is not None:
+            # It quotes all that was parsed, and its frames would keep that until the next collection of garbage.
+            self._refused, error.__traceback__, error.__context__ = True, None, None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Leave the others."""
@@ -128,29 +143,29 @@ class Crowd:
         self._limits = service.settings.limits
         self._metrics = service.metrics
         self._now = asyncio.get_running_loop().time
-        self._all: set[Connection] = set()
-        # In the order in which they began to wait; a dict is an ordered set.
-        self._waiting: dict[Connection, None] = {}
-        service.metrics.connections.set_function(lambda: len(self._all))
+        # Each in the order in which they became so; a dict is an ordered set.
+        self._idle: dict[Connection, None] = {}
+        self._busy: dict[Connection, None] = {}
+        service.metrics.connections.set_function(self._count)
 
-    def join(self, connection: Connection) -> bool:
-        """Let a connection in; ``False`` when there are too many and all of them are busy."""
-        if len(self._all) >= self._limits.max_connections:
-            idle = next(iter(self._waiting), None)
-            self._metrics.count_shed("connections" if idle is None else "idle")
-            if idle is None:
-                return False
-            self.leave(idle)
-            idle.cut_off()
-        self._all.add(connection)
-        self._waiting[connection] = None
+    def _count(self) -> int:
+        return len(self._idle) + len(self._busy)
+
+    def join(self, connection: Connection) -> None:
+        """Let a connection in; when there are too many, another one has to go."""
+        if self._count() >= self._limits.max_connections:
+            # Work is never interrupted by a new connection, so those that are busy wait for their requests' bodies.
+            self._metrics.count_shed("idle" if self._idle else "connections")
+            longest = next(iter(self._idle or self._busy))
+            self.leave(longest)
+            longest.cut_off()
+        self._idle[connection] = None
         connection.deadline = self._now() + self._limits.header_timeout
-        return True
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
-        self._all.discard(connection)
-        self._waiting.pop(connection, None)
+        self._idle.pop(connection, None)
+        self._busy.pop(connection, None)
 
     def begin_head(self, connection: Connection) -> None:
         """Give a connection the time that a request's head may take."""
@@ -161,19 +176,18 @@ class Crowd:
         """Give a connection the time that a body and an answer may take."""
         connection.busy, connection.reading_head = True, False
         connection.deadline = self._now() + self._limits.body_timeout + ANSWER_TIMEOUT_S
-        self._waiting.pop(connection, None)
+        _move(connection, self._idle, self._busy)
 
     def end_request(self, connection: Connection) -> None:
         """Give a connection the time until its next request; a client that does not take its answer has no more."""
         connection.busy = False
         connection.deadline = self._now() + self._limits.keepalive_timeout
-        if connection in self._all:
-            self._waiting[connection] = None
+        _move(connection, self._busy, self._idle)
 
     def sweep(self) -> None:
         """Close every connection that is late."""
         now = self._now()
-        for connection in [connection for connection in self._all if connection.deadline < now]:
+        for connection in [each for each in (*self._idle, *self._busy) if each.deadline < now]:
             if connection.busy or connection.reading_head:
                 self._metrics.count_shed("deadline")
             self.leave(connection)
@@ -206,6 +220,13 @@ class Server(web.Server):
         with suppress(asyncio.CancelledError):
             await self._sweeper
         await super().shutdown(timeout)
+
+
+def _move(connection: Connection, source: dict[Connection, None], target: dict[Connection, None]) -> None:
+    """Move a connection to the end of ``target``, unless it has left."""
+    if connection in source:
+        del source[connection]
+        target[connection] = None
 
 
 def answer_outside(problem: ProblemError, service: Service) -> Answer:

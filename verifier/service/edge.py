@@ -1,6 +1,6 @@
 """The edge: what every request meets first and every answer passes last.
 
-It names the request, counts it, sheds it when there are too many, and is the one place that catches ``Exception``.
+It names the request, counts it, and is the one place that catches ``Exception``.
 """
 
 from __future__ import annotations
@@ -34,10 +34,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Edge:
     """Wraps every handler of one application."""
 
-    def __init__(self, service: Service, *, never_shed: frozenset[str]) -> None:
-        """Guard ``service``; routes in ``never_shed`` are answered however many requests there are."""
+    def __init__(self, service: Service) -> None:
+        """Guard ``service``."""
         self._service = service
-        self._never_shed = never_shed
         service.metrics.in_flight.set_function(lambda: service.in_flight)
 
     async def handle(
@@ -54,7 +53,7 @@ class Edge:
         try:
             answer = await self._answer(request, handler, route)
             answer.headers[REQUEST_ID_HEADER] = request_id
-            if service.draining:
+            if service.draining or hdrs.UPGRADE in request.headers:  # what follows one is not parsed any more
                 answer.force_close()
             status = answer.status
             return answer
@@ -68,7 +67,7 @@ class Edge:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], route: str
     ) -> web.StreamResponse:
         try:
-            self._shed(route)
+            _refuse_fragment(request)
             return await handler(request)
         except ProblemError as problem:
             return problem_answer(problem, request[REQUEST_ID])
@@ -83,11 +82,6 @@ class Edge:
             self._service.metrics.bugs.inc()
             log_failure(self._service.log, "bug", error, request_id=request[REQUEST_ID], route=route)
             return problem_answer(ProblemError(ProblemType.INTERNAL_ERROR), request[REQUEST_ID])
-
-    def _shed(self, route: str) -> None:
-        if self._service.in_flight > self._service.settings.limits.max_in_flight and route not in self._never_shed:
-            self._service.metrics.count_shed("in_flight")
-            raise ProblemError(ProblemType.OVERLOADED, "try again in a moment")
 
     def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
         """Give this as aiohttp wants it."""
@@ -115,6 +109,12 @@ def _read_request_id(request: web.Request) -> str:
     if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
         return given[0]
     return secrets.token_hex(16)
+
+
+def _refuse_fragment(request: web.Request) -> None:
+    """Refuse what RFC 9112 section 3.2 does not allow: a ``nonce`` behind a ``#`` would be dropped without a word."""
+    if "#" in request.raw_path:
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, "the request target has a fragment")
 
 
 def _route_of(request: web.Request) -> str:

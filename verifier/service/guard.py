@@ -5,7 +5,8 @@ happens, an error, a lock held too long, a file that was deleted or replaced, is
 affirmed while it cannot be known. The write-ahead log survives the death of any process. It is not synced to the disk
 at every use, so a power failure may lose the last ones; therefore nonces from before the host last started, or from
 before the file was made, count as used. So do nonces that expired no later than any that was forgotten, so that a clock
-which is set back brings none of them to life again.
+which is set back brings none of them to life again. What cannot be known is that the file itself was set back, to a
+copy of it: docs/http-api.md tells operators never to do that.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 from verifier.nonces import GuardUnavailableError, SingleUse
 from verifier.reasons import ConfigurationError
 
 BUSY_TIMEOUT_S = 0.25
 """How long one process waits for another's insert. The event loop waits with it, so it is short."""
+IMPATIENT_S = 1.0
+"""After one such wait in vain nobody waits for so long: a lock that a backup holds would stop everything else."""
 OPEN_TIMEOUT_S = 5.0
 PURGE_EVERY = 64
 PURGE_BATCH = 256
@@ -80,6 +84,7 @@ class EmbeddedGuard:
         path = path.absolute()  # so that ":memory:" is the name of a file like any other
         self._files = (path, Path(f"{path}-wal"), Path(f"{path}-shm"))
         self._uses = 0
+        self._impatient_until: float | None = None
         self._lock = Lock()
         try:
             path.touch(mode=0o600)
@@ -103,7 +108,7 @@ class EmbeddedGuard:
         self._database.executescript(_SCHEMA)
         self._database.execute(_REMEMBER_BOOT, {"boot": boot, "at": at})
         since = self._fetch("SELECT since FROM memory")
-        self._database.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+        self._wait_for_others(BUSY_TIMEOUT_S)
         return int(str(since))
 
     @property
@@ -140,6 +145,9 @@ class EmbeddedGuard:
     def _write(self, statement: str, values: dict[str, object]) -> int:
         """Write, committed before this returns; give the number of rows."""
         try:
+            if self._impatient_until is not None and monotonic() >= self._impatient_until:
+                self._impatient_until = None
+                self._wait_for_others(BUSY_TIMEOUT_S)
             if _identity(self._files) != self._identity:
                 # The paths lead other processes to other files: two memories are none.
                 msg = "the file of used nonces was replaced"
@@ -148,6 +156,9 @@ class EmbeddedGuard:
             with self._lock, closing(self._database.execute(statement, values)) as cursor:
                 return cursor.rowcount
         except (OSError, sqlite3.Error) as error:
+            if self._impatient_until is None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                self._impatient_until = monotonic() + IMPATIENT_S
+                self._wait_for_others(0)
             msg = "the file of used nonces cannot be written"
             raise GuardUnavailableError(msg) from error
 
@@ -157,6 +168,9 @@ class EmbeddedGuard:
             self._write(_PURGE, {"batch": PURGE_BATCH})
         except GuardUnavailableError:
             return  # this use was committed; that old ones stay a little longer harms nobody
+
+    def _wait_for_others(self, seconds: float) -> None:
+        self._fetch(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
     def _fetch(self, statement: str) -> object:
         with closing(self._database.execute(statement)) as cursor:

@@ -37,7 +37,7 @@ class Handlers:
         """``POST /v1/verify``: 200 only when affirmed."""
         service = self._service
         choose_media_type(request, JSON)
-        wanted = await read_verify_request(request, within=service.settings.limits.body_timeout)
+        wanted = await read_verify_request(request, service.intake)
         policy = service.find_policy(wanted.policy)
         started, request_id = perf_counter(), request[REQUEST_ID]
         result = service.verifier.appraise(
@@ -74,7 +74,7 @@ class Handlers:
         """``POST /v1/nonces``: 201 with a nonce."""
         service = self._service
         media_type = choose_media_type(request, JSON, OCTETS)
-        wanted = await read_nonce_request(request, within=service.settings.limits.body_timeout)
+        wanted = await read_nonce_request(request, service.intake)
         policy = "" if wanted.policy is msgspec.UNSET else service.find_policy(wanted.policy).name
         ttl = service.settings.nonce_ttl if wanted.ttl is msgspec.UNSET else wanted.ttl
         nonce = service.nonces.issue(at=milliseconds(service.now()), ttl=ttl, policy=policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import stat
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 
 MAX_KEY_FILE_BYTES = 4096
 
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
 
 def read_key_file(key_id: int, path: Path, warnings: list[str]) -> NonceKey:
     """Read a key.
 
-    A file of printable text is hex or base64 and nothing else, so that a pass phrase is refused and a line end, which
-    editors add and secret stores strip, does not make two replicas disagree.
+    A file of text is hex or base64 and nothing else, so that a pass phrase is refused and line ends, which editors and
+    openssl add and secret stores strip, do not make two replicas disagree.
 
     Args:
         key_id: what nonces call it.
@@ -46,14 +49,27 @@ def read_key_file(key_id: int, path: Path, warnings: list[str]) -> NonceKey:
 
 
 def _decode(key_id: int, path: Path, data: bytes) -> bytes:
-    try:
-        text = data.decode("ascii").strip()
-    except UnicodeDecodeError:
-        return data
-    if not text.isprintable():
+    text = _read_text(data)
+    if text is None:
         return data
     try:
         return read_nonce_text(text)
     except ValueError as error:
         msg = f"nonce key {key_id}: {path} is text but neither hex nor base64; make one with: openssl rand -base64 32"
         raise ConfigurationError(msg) from error
+
+
+def _read_text(data: bytes) -> str | None:
+    """Give the text in a file with its lines joined, or ``None`` for bytes that are no text.
+
+    Text is whatever prints, with a byte order mark or without. Random bytes do not: of 32, one control character or one
+    byte that is not UTF-8 is enough. UTF-16, which PowerShell writes, must be ASCII: in it nearly all bytes print.
+    """
+    wide = data.startswith(_UTF16_MARKS)
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    if not "".join(text.split()).isprintable() or (wide and not text.isascii()):
+        return None
+    return "".join(line.strip() for line in text.splitlines())  # blanks stay, or words would make base64

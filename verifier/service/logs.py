@@ -3,40 +3,75 @@
 What is logged of evidence: its digest, and the module id of an authentic document. Never document bytes, nonces,
 user_data, paths, query strings or header values. The messages of exceptions are left out for the same reason; where
 one was raised is not.
+
+A line that cannot be written is lost, and counted. A reader that stalls is waited for: lines are written when and where
+they are made.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
+import os
 import traceback
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
     from types import TracebackType
 
     from structlog.typing import FilteringBoundLogger, WrappedLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
+_STANDARD_ERROR = 2
 _ENCODE = msgspec.json.Encoder().encode
 _BRIDGED = ("aiohttp", "asyncio", "gunicorn", "uvloop")
 
 
-def make_logger(level: str = "info", stream: BinaryIO | None = None) -> FilteringBoundLogger:
-    """Make the service's logger; by default it writes to standard error."""
+def _lose() -> None:
+    """Lose a line that nobody counts."""
+
+
+def make_logger(
+    level: str = "info", stream: BinaryIO | None = None, *, on_loss: Callable[[], object] = _lose
+) -> FilteringBoundLogger:
+    """Make the service's logger.
+
+    Args:
+        level: what is less severe is left out.
+        stream: where lines go; standard error by default, without a buffer that could fill or fail later.
+        on_loss: called for each line that could not be written.
+    """
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger(sys.stderr.buffer if stream is None else stream),
+        _Lines(partial(os.write, _STANDARD_ERROR) if stream is None else stream.write, on_loss),
         processors=[_stamp, _render],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+class _Lines:
+    """Writes lines; one that cannot be written is lost and counted: no verdict hangs on who reads the log."""
+
+    def __init__(self, write: Callable[[memoryview], int], on_loss: Callable[[], object]) -> None:
+        self._write = write
+        self._on_loss = on_loss
+
+    def _put(self, line: bytes) -> None:
+        rest = memoryview(line + b"\n")
+        try:
+            while rest:
+                rest = rest[self._write(rest) :]
+        except OSError:  # the reader went away, the disk is full
+            self._on_loss()
+
+    debug = info = warning = error = _put
 
 
 def _stamp(_: WrappedLogger, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

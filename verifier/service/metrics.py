@@ -69,6 +69,7 @@ class Metrics:
         self._requests = self._counter("http_requests", "Requests.", "route", "method", "status")
         self._request_seconds = self._histogram("http_request_seconds", "Time to answer.", _REQUEST_BUCKETS, "route")
         self.bugs = self._counter("bugs", "Unexpected exceptions: each is a defect of this software.")
+        self.log_failures = self._counter("log_failures", "Log lines that could not be written.")
         self._bind(policies)
         self.registry.register(InventoryCollector(policies, verifier, version=version))
 

@@ -39,9 +39,8 @@ _VERDICT = {
     "schema": {"enum": ["affirmed", "rejected"]},
 }
 _TEXT_HEADER = {"required": True, "schema": {"type": "string"}}
-_ANYWHERE = (ProblemType.MALFORMED_HTTP, ProblemType.INTERNAL_ERROR)
+_ANYWHERE = (ProblemType.MALFORMED_HTTP, ProblemType.MALFORMED_REQUEST, ProblemType.INTERNAL_ERROR)
 _BODY = (
-    ProblemType.MALFORMED_REQUEST,
     ProblemType.UNKNOWN_POLICY,
     ProblemType.NOT_ACCEPTABLE,
     ProblemType.REQUEST_TIMEOUT,
@@ -76,7 +75,7 @@ def _paths() -> _Json:
     return {
         "/v1/verify": {"post": _verify()},
         "/v1/nonces": {"post": _issue_nonce()},
-        "/v1/policies": {"get": _get("listPolicies", "The policies there are", messages.PolicyListing, *_LISTED)},
+        "/v1/policies": {"get": _get("listPolicies", "The policies there are", messages.PolicyListing, *_NEGOTIATED)},
         "/v1/policies/{name}": {"get": _show_policy()},
         "/.well-known/nitro-verifier": {
             "get": _get("discover", "What this service takes and makes", messages.Discovery, *_NEGOTIATED)
@@ -95,8 +94,7 @@ def _paths() -> _Json:
 
 _TEXT = {"schema": {"type": "string"}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_NEGOTIATED = (ProblemType.NOT_ACCEPTABLE, ProblemType.OVERLOADED)
-_LISTED = (*_NEGOTIATED, ProblemType.MALFORMED_REQUEST)
+_NEGOTIATED = (ProblemType.NOT_ACCEPTABLE,)
 
 
 def _verify() -> _Json:
@@ -137,7 +135,7 @@ def _issue_nonce() -> _Json:
 def _show_policy() -> _Json:
     tag = {"ETag": _TEXT_HEADER}
     answers = {"200": _answer({JSON: _schema(messages.PolicyDetail), "application/toml": _TEXT}, "The policy.", tag)}
-    operation = _operation("showPolicy", "One policy", answers, ProblemType.UNKNOWN_POLICY, *_LISTED)
+    operation = _operation("showPolicy", "One policy", answers, ProblemType.UNKNOWN_POLICY, *_NEGOTIATED)
     operation["parameters"] = [
         {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     ]
@@ -146,7 +144,8 @@ def _show_policy() -> _Json:
 
 def _ready() -> _Json:
     body = {JSON: _schema(messages.Readiness)}
-    return _operation("ready", "Whether to send requests here", {"200": _answer(body), "503": _answer(body)})
+    later = _answer(body, "Not now.", {"Retry-After": _TEXT_HEADER})
+    return _operation("ready", "Whether to send requests here", {"200": _answer(body), "503": later})
 
 
 def _get(name: str, summary: str, body: type[msgspec.Struct], *kinds: ProblemType) -> _Json:

@@ -125,7 +125,7 @@ def _read_file(file: Path, problems: list[str]) -> dict[str, object]:
         if file.stat().st_size > MAX_CONFIGURATION_BYTES:
             problems.append(f"{file}: longer than {MAX_CONFIGURATION_BYTES} bytes")
             return {}
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         problems.append(f"{file}: {error.strerror}")
     except (ValueError, RecursionError) as error:  # ValueError: also text that is not UTF-8, and endless numbers

@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 
 from verifier.service.answers import NO_STORE, Answer, json_answer
 from verifier.service.messages import Liveness, Readiness
+from verifier.service.problems import RETRY_AFTER_S
 
 if TYPE_CHECKING:
     from verifier.service.state import Service
@@ -35,7 +36,10 @@ class Probes:
         checks = self._service.checks()
         ready = all(checks.values())
         body = Readiness(ready=ready, checks={name: "ok" if passed else "failed" for name, passed in checks.items()})
-        return json_answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+        answer = json_answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+        if not ready:
+            answer.headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
+        return answer
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """``GET /metrics``: Prometheus' text or OpenMetrics, as asked."""

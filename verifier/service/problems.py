@@ -66,6 +66,17 @@ class ProblemType(Enum):
         return TYPE_PREFIX + self.slug
 
 
+_UNREAD = frozenset(
+    {
+        ProblemType.BODY_TOO_LARGE,
+        ProblemType.REQUEST_TIMEOUT,
+        ProblemType.MALFORMED_HTTP,
+        ProblemType.OVERLOADED,
+    }
+)
+"""Problems that come before the whole request was read."""
+
+
 class ProblemError(Exception):
     """A request cannot be served; becomes an answer at the edge."""
 
@@ -87,6 +98,6 @@ def problem_answer(problem: ProblemError, request_id: str) -> Answer:
     if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
     answer = Answer(body=msgspec.json.encode(body), status=kind.status, content_type=MEDIA_TYPE, headers=headers)
-    if kind in {ProblemType.BODY_TOO_LARGE, ProblemType.REQUEST_TIMEOUT, ProblemType.MALFORMED_HTTP}:
+    if kind in _UNREAD:
         answer.force_close()
     return answer

@@ -11,6 +11,7 @@ from verifier.nonces import GuardUnavailableError, NonceService
 from verifier.pipeline import Verifier
 from verifier.reasons import ConfigurationError
 from verifier.service.guard import EmbeddedGuard
+from verifier.service.intake import Intake
 from verifier.service.logs import make_logger
 from verifier.service.metrics import Metrics
 from verifier.service.problems import ProblemError, ProblemType
@@ -38,6 +39,7 @@ class Service:
     verifier: Verifier
     nonces: NonceService
     guard: EmbeddedGuard | None
+    intake: Intake
     metrics: Metrics
     log: FilteringBoundLogger
     now: Callable[[], datetime]
@@ -129,13 +131,15 @@ def make_service(
         # Not a problem of the configuration, but nothing may be served by a verifier that cannot verify.
         msg = "self-test: this build does not tell a good document from a bad one; do not use it"
         raise ConfigurationError(msg)
+    metrics = Metrics(settings.policies, verifier, version=release)
     return Service(
         settings=settings,
         verifier=verifier,
         nonces=nonces,
         guard=guard,
-        metrics=Metrics(settings.policies, verifier, version=release),
-        log=make_logger(settings.log_level) if log is None else log,
+        intake=Intake(settings.limits, metrics),
+        metrics=metrics,
+        log=make_logger(settings.log_level, on_loss=metrics.log_failures.inc) if log is None else log,
         now=now,
         self_test=self_test,
         version=release,

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from tests.unit.verifier.cli.world import Invoke, World
+from tests.unit.verifier.cli.world import NONCE, Invoke, World
 from verifier.cli import entry
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_SHA256
 
@@ -25,6 +26,9 @@ COMMANDS: tuple[list[str], ...] = (
     ["policy", "show"],
     ["demo"],
 )
+
+
+FULL_DISK = "the output cannot be written: No space left on device"
 
 
 @pytest.fixture
@@ -132,6 +136,97 @@ def test_output_that_nobody_reads_any_more_leaves_the_interpreter_quiet(monkeypa
         with pytest.raises(SystemExit) as ended:
             entry.main(["nonce"])
     assert ended.value.code == 141
+
+
+CLOSED = {"stdout": ">&-", "stderr": "2>&-", "both": ">&- 2>&-"}
+FULL = {"stdout": ">/dev/full", "both": ">/dev/full 2>/dev/full"}
+
+
+def shell(redirection: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a script runs it."""
+    words = shlex.join(map(str, command(*map(str, arguments))))
+    return subprocess.run(
+        ["/bin/sh", "-c", f"{words} {redirection}"], capture_output=True, check=False, text=True, timeout=60
+    )
+
+
+def verdict(world: World, *more: object) -> list[object]:
+    """Arguments that get the good document affirmed."""
+    options = ["--policy", world.policy, "--anchor", world.pinned_root, "--nonce", NONCE.hex()]
+    return ["verify", world.document, *options, "--at", "2026-01-31T12:00:01Z", *more]
+
+
+@pytest.mark.parametrize("streams", CLOSED)
+def test_where_nobody_wants_the_output_the_exit_code_is_the_verdict(world: World, streams: str) -> None:
+    """A wrapper that closes what it does not need would be told that a good document was rejected."""
+    done = shell(CLOSED[streams], *verdict(world))
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("streams", FULL)
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_output_that_cannot_be_written_is_no_verdict(world: World, streams: str, form: list[str]) -> None:
+    """A full disk would pass for a rejection, or for a bug of ours."""
+    done = shell(FULL[streams], *verdict(world, *form))
+    assert done.returncode == 2
+    assert done.stderr.endswith("" if streams == "both" else f"nitro-verifier: {FULL_DISK}\n")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["serve", "--port", "99999"], ["verify"], ["policy", "lint", "/nope"]])
+def test_messages_that_cannot_be_shown_change_no_exit_code(arguments: list[str]) -> None:
+    """A wrong usage would pass for a rejection where the log's disk is full."""
+    assert shell("2>/dev/full", *arguments).returncode == 2
+
+
+def test_a_rejection_stays_one_where_its_messages_cannot_be_shown(world: World) -> None:
+    """Python would try again to write them on its way out, and have an exit code of its own for it."""
+    world.document.write_bytes(b"no document")
+    assert shell("2>/dev/full", *verdict(world, "--quiet")).returncode == 1
+
+
+def test_a_closed_stdin_is_not_an_empty_document(world: World) -> None:
+    """It would be judged, and rejected."""
+    _, _, *options = verdict(world)
+    done = shell("<&-", "verify", "-", *options)
+    assert done.returncode == 2
+    assert "standard input is closed" in done.stderr
+
+
+def test_the_first_file_that_is_opened_is_not_taken_for_a_closed_stderr() -> None:
+    """Log lines would be written into the file of used nonces."""
+    script = "import os; from verifier.cli.streams import fill_closed_streams as fill; fill(); print(os.dup(1))"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{shlex.join([sys.executable, '-c', script])} <&- 2>&-"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert int(done.stdout) == 3
+
+
+@pytest.mark.parametrize(("code", "ended"), [(0, 2), (1, 2), (3, 3)])
+def test_what_is_left_in_a_buffer_is_written_or_missed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, ended: int
+) -> None:
+    """A result that never arrived would end like one that did."""
+
+    @click.command()
+    def late() -> int:
+        sys.stdout.write("the result")
+        return code
+
+    entry.commands.add_command(late)
+    try:
+        with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a text stream
+            monkeypatch.setattr(sys, "stdout", full)
+            with pytest.raises(SystemExit) as exited:
+                entry.main(["late"])
+    finally:
+        del entry.commands.commands["late"]
+    assert exited.value.code == ended
+    assert (FULL_DISK in capsys.readouterr().err) == (ended == 2)
 
 
 def test_a_stream_that_is_no_file_is_taken_as_it_is() -> None:
