@@ -65,12 +65,9 @@ def decode_envelope(data: bytes) -> Envelope:
     Raises:
         EnvelopeError: it is not one EnvelopedData for one recipient with the algorithms above.
     """
-    match decode_element(data):
-        case Element(Tag.SEQUENCE, (content_type, Element(Tag.CONTEXT_0, (Element(Tag.SEQUENCE, enveloped),)))):
-            if content_type != ENVELOPED_DATA:
-                raise EnvelopeError("the content is not EnvelopedData")
-        case _:
-            raise EnvelopeError("this is not a CMS ContentInfo")
+    content_type, enveloped = _content_info(data)
+    if content_type != ENVELOPED_DATA:
+        raise EnvelopeError("the content is not EnvelopedData")
     match enveloped:
         case (Element(Tag.INTEGER), Element(Tag.SET, recipients), Element(Tag.SEQUENCE, content)):
             wrapped_key = _wrapped_key(recipients)
@@ -78,6 +75,14 @@ def decode_envelope(data: bytes) -> Envelope:
             return Envelope(wrapped_key=wrapped_key, iv=iv, ciphertext=ciphertext)
         case _:
             raise EnvelopeError("the EnvelopedData is not a version, a set of recipients and an encrypted content")
+
+
+def _content_info(data: bytes) -> tuple[object, Value]:
+    match decode_element(data):
+        case Element(Tag.SEQUENCE, (content_type, Element(Tag.CONTEXT_0, (Element(Tag.SEQUENCE, enveloped),)))):
+            return content_type, enveloped
+        case _:
+            raise EnvelopeError("this is not a CMS ContentInfo")
 
 
 def _wrapped_key(recipients: Value) -> bytes:
@@ -96,14 +101,19 @@ def _wrapped_key(recipients: Value) -> bytes:
             raise EnvelopeError("the recipient is not a KeyTransRecipientInfo")
 
 
-def _encrypted_content(content: Value) -> tuple[bytes, bytes]:
-    """The initialisation vector and the ciphertext, its chunks joined."""
+def _content_parts(content: Value) -> tuple[object, Value, Element]:
     match content:
         case (content_type, Element(Tag.SEQUENCE, algorithm), Element() as encrypted):
-            if content_type != DATA:
-                raise EnvelopeError("the encrypted content is not of type data")
+            return content_type, algorithm, encrypted
         case _:
             raise EnvelopeError("the EncryptedContentInfo is not a type, an algorithm and a content")
+
+
+def _encrypted_content(content: Value) -> tuple[bytes, bytes]:
+    """The initialisation vector and the ciphertext, its chunks joined."""
+    content_type, algorithm, encrypted = _content_parts(content)
+    if content_type != DATA:
+        raise EnvelopeError("the encrypted content is not of type data")
     iv, ciphertext = _iv(algorithm), _octets(encrypted)
     if not ciphertext or len(ciphertext) % AES_BLOCK_BYTES:
         raise EnvelopeError(f"the ciphertext has {len(ciphertext)} bytes, which are no whole blocks")
