@@ -1,8 +1,8 @@
 """Our signature check against pycose, on the vectors' and genuine documents.
 
-pycose 1.1.0 cannot read a message with cbor2 6 (it calls `CBORTag` and decoder hooks that are gone), accepts `alg` in
-the unprotected header, unknown `crit` and bytes after the message, and verifies P-384 in pure Python. So it is asked
-for one thing, given the parts: does this key's ES384 signature fit this payload, by its own Sig_structure?
+pycose 1.1.0 cannot read a message with cbor2 6 (`decode` answers a genuine one with TypeError), accepts `alg` in the
+unprotected header, unknown `crit` and bytes after the message, and verifies P-384 in pure Python. So it is asked for
+one thing, given the parts: does this key's ES384 signature fit this payload, by its own Sig_structure?
 """
 
 import pytest
