@@ -64,9 +64,11 @@ class Relay:
         finally:
             for way in ways:
                 way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            for sock in (self._client, self._destination):
-                sock.close() if proper else abort(sock)
+            try:
+                await asyncio.gather(*ways, return_exceptions=True)
+            finally:  # also when this task is cancelled right here
+                for sock in (self._client, self._destination):
+                    sock.close() if proper else abort(sock)
         return Outcome.BROKEN if proper and self._unread else outcome
 
     async def _watch(self, ways: set[asyncio.Task[None]]) -> Outcome:

@@ -59,3 +59,23 @@ def test_a_bug_is_no_outcome() -> None:
 
     with pytest.raises(ValueError, match="a bug"):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_a_relay_that_is_cancelled_while_it_ends_closes_both_connections(steps: int) -> None:
+    """Every such connection would cost a descriptor for good."""
+
+    async def run() -> list[int]:
+        (client, near), (far, destination) = socket.socketpair(), socket.socketpair()
+        near.setblocking(False)
+        far.setblocking(False)
+        relaying = asyncio.create_task(Relay(near, far, idle=10).run())
+        client.close()
+        destination.close()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        relaying.cancel()
+        await asyncio.wait({relaying})
+        return [near.fileno(), far.fileno()]
+
+    assert asyncio.run(run()) == [-1, -1]
