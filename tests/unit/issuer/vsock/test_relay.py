@@ -67,8 +67,8 @@ def test_a_relay_that_is_cancelled_while_it_ends_closes_both_connections(steps: 
 
     async def run() -> list[int]:
         (client, near), (far, destination) = socket.socketpair(), socket.socketpair()
-        near.setblocking(False)
-        far.setblocking(False)
+        near.settimeout(0)
+        far.settimeout(0)
         relaying = asyncio.create_task(Relay(near, far, idle=10).run())
         client.close()
         destination.close()
