@@ -19,8 +19,12 @@ from verifier.cli.demo_command import demo
 from verifier.cli.display import plain
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inspect_command import inspect
+from verifier.cli.measure_command import measure
 from verifier.cli.nonce_command import nonce
 from verifier.cli.policy_commands import policy
+from verifier.cli.policy_diff_command import diff
+from verifier.cli.policy_kms_command import kms
+from verifier.cli.policy_new_command import new
 from verifier.cli.serve_command import serve
 from verifier.cli.verify_command import verify
 from verifier.reasons import ConfigurationError
@@ -66,8 +70,10 @@ def commands() -> None:
     """Verify AWS Nitro Enclaves attestation documents."""
 
 
-for command in (serve, verify, inspect, nonce, policy, demo):
+for command in (serve, verify, inspect, nonce, measure, policy, demo):
     commands.add_command(command)
+for command in (new, diff, kms):
+    policy.add_command(command)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
