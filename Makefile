@@ -110,4 +110,4 @@ lock: $(VENV)/.ready-dev  ## resolve requirements/*.txt anew (LOCK_ARGS=--upgrad
 clean:  ## remove what make made
 	rm -rf $(VENV) $(FUZZ_WORK) build dist .coverage .coverage.* coverage.xml htmlcov .hypothesis \
 	  .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find verifier issuer nitro_demo tests vectors bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find verifier issuer nitro_demo tests vectors bench -name __pycache__ -type d -prune -exec rm -rf {} +

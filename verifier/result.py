@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from verifier.evidence.document import DIGEST
 from verifier.evidence.pcrs import is_debug
+from verifier.policy.model import DebugMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verifier.policy.findings import Finding
     from verifier.policy.freshness import Freshness
-    from verifier.policy.model import DebugMode, Policy
+    from verifier.policy.model import Policy
     from verifier.reasons import Reason
     from verifier.trust.authenticity import AuthenticEvidence
 
@@ -87,6 +88,12 @@ class Affirmed:
     freshness: Freshness
     evaluated_at: datetime
     evidence_sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse to exist without a build, unless debug mode hides it: the last line behind all that was checked."""
+        if self.build is None and not (self.claims.debug and self.policy.debug is DebugMode.ALLOW):
+            msg = "a document of no known build cannot be affirmed"
+            raise ValueError(msg)
 
     @property
     def verdict(self) -> Verdict:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,6 +28,19 @@ def test_an_affirmation_says_by_which_policy_and_build() -> None:
     assert (result.policy.name, result.policy.sha256) == ("payments", policy().sha256)
     assert (result.policy.debug, result.build) == (DebugMode.REJECT, "v1")
     assert result.evaluated_at == AT
+
+
+def test_nothing_of_no_known_build_can_be_affirmed() -> None:
+    """A slip in appraisal would affirm whatever runs; only debug mode that a policy allows hides the build."""
+    result = appraise(document())
+    assert isinstance(result, Affirmed)
+    with pytest.raises(ValueError, match="no known build"):
+        replace(result, build=None)
+    debug = replace(result.claims, debug=True)
+    with pytest.raises(ValueError, match="no known build"):
+        replace(result, build=None, claims=debug)
+    allowing = replace(result.policy, debug=DebugMode.ALLOW)
+    assert replace(result, build=None, claims=debug, policy=allowing).build is None
 
 
 def test_a_rejection_of_an_authentic_document_has_its_facts_under_another_name() -> None:
