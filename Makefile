@@ -101,7 +101,7 @@ UV_COMPILE = UV_DEFAULT_INDEX="$$($(BIN)/python -m pip config get global.index-u
   --no-emit-index-url --no-emit-find-links --system-certs $(LOCK_ARGS)
 
 lock: $(VENV)/.ready-dev  ## resolve requirements/*.txt anew (LOCK_ARGS=--upgrade to move on)
-	$(UV_COMPILE) pyproject.toml --extra service --extra enclave --group dev --output-file requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/core.txt
 	$(UV_COMPILE) pyproject.toml --extra service --constraint requirements/dev.txt --output-file requirements/service.txt
 	$(UV_COMPILE) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
