@@ -50,7 +50,7 @@ class FakeGuard:
     """A single-use guard that remembers in a set."""
 
     def __init__(self) -> None:
-        self._used: set[bytes] = set()
+        self.used: set[bytes] = set()
 
     @property
     def reach(self) -> SingleUse:
@@ -59,8 +59,8 @@ class FakeGuard:
 
     def consume(self, nonce: bytes, *, expires_at: int, at: int) -> bool:  # noqa: ARG002 - vectors outlive no nonce
         """Tell the first use from all others."""
-        first = nonce not in self._used
-        self._used.add(nonce)
+        first = nonce not in self.used
+        self.used.add(nonce)
         return first
 
 
@@ -115,6 +115,7 @@ def _appraise(verifier: Verifier, case: Case, step: Case) -> AttestationResult:
         policy=None if policy is None else _policy(policy),
         nonce=None if step["nonce"] is None else bytes.fromhex(step["nonce"]),
         at=_moment(step["at"]),
+        historical=step.get("historical", False),
     )
 
 
@@ -125,9 +126,18 @@ def _run(verifier: Verifier, case: Case) -> AttestationResult:
     return _appraise(verifier, case, case)
 
 
+def _used(verifier: Verifier) -> set[bytes]:
+    guard = None if verifier.nonces is None else verifier.nonces.guard
+    return guard.used if isinstance(guard, FakeGuard) else set()
+
+
 def _outcome(result: AttestationResult) -> dict[str, object]:
     reasons = list(result.reasons) if isinstance(result, Rejected) else []
     return {"verdict": result.verdict, "reasons": reasons}
+
+
+def _is_labelled(result: AttestationResult, case: Case) -> bool:
+    return result.historical is case.get("historical", False)
 
 
 def _details(result: AttestationResult) -> str:
@@ -146,6 +156,21 @@ def test_a_vector_gives_exactly_its_verdict_and_reasons(case: Case, engine: Engi
     assert _outcome(cold) == case["expected"], _details(cold)
     assert _outcome(warm) == case["expected"], f"with a warm cache: {_details(warm)}"
     assert _outcome(off) == case["expected"], f"without a cache: {_details(off)}"
+    assert all(_is_labelled(result, case) for result in (cold, warm, off))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+def test_history_tells_the_same_but_for_single_use(case: Case) -> None:
+    """Fails when looking back is laxer than looking now, forgets its label, or asks the guard."""
+    verifier = _verifier(case, EngineName.OPENSSL)
+    expected = [reason for reason in case["expected"]["reasons"] if reason != Reason.FRESHNESS_NONCE_REPLAYED]
+
+    result = _appraise(verifier, case, {**case, "historical": True})
+
+    assert _outcome(result) == {"verdict": "rejected" if expected else "affirmed", "reasons": expected}
+    assert result.historical
+    assert result.freshness is None or result.freshness.single_use is SingleUse.OFF
+    assert _used(verifier) == set()
 
 
 @pytest.mark.parametrize("case", POLICY_CASES, ids=lambda case: case["id"])

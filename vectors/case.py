@@ -37,6 +37,7 @@ class Before:
     verdict: str
     at: datetime = AT
     nonce: bytes | None = NONCE
+    historical: bool = False
 
 
 class Options(TypedDict, total=False):
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     anchors: tuple[str, ...]
     service: Service | None
     before: tuple[Before, ...]
+    historical: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class Case:
     anchors: tuple[str, ...] = ("throwaway-root",)
     service: Service | None = None
     before: tuple[Before, ...] = ()
+    historical: bool = False
 
     def render(self, files: Mapping[bytes, str], fingerprints: Mapping[str, str]) -> dict[str, object]:
         """Write the case, naming evidence by file and anchors by file and fingerprint."""
@@ -77,6 +80,7 @@ class Case:
             "policy": None if self.policy is None else f"policies/{self.policy}.toml",
             "nonce": _hex(self.nonce),
             "at": moment(self.at),
+            **_historical(self.historical),
         }
         if self.service is not None:
             case["service"] = self.service.render()
@@ -155,8 +159,13 @@ def _render_before(step: Before, files: Mapping[bytes, str]) -> dict[str, object
         "evidence": files[step.evidence],
         "nonce": _hex(step.nonce),
         "at": moment(step.at),
+        **_historical(step.historical),
         "verdict": step.verdict,
     }
+
+
+def _historical(historical: bool) -> dict[str, bool]:  # noqa: FBT001 - the field's own name
+    return {"historical": True} if historical else {}
 
 
 def _hex(value: bytes | None) -> str | None:

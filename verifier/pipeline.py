@@ -99,6 +99,7 @@ class Verifier:
         policy: Policy | None,
         nonce: bytes | None = None,
         at: datetime,
+        historical: bool = False,
         on_stage: Callable[[Stage], None] = _ignore,
     ) -> AttestationResult:
         """Appraise one document.
@@ -109,6 +110,8 @@ class Verifier:
             nonce: the nonce that the Relying Party challenged the enclave with. Whenever it is given, the document must
                 carry it.
             at: the time of verification, with a time zone.
+            historical: say so when ``at`` was chosen by somebody instead of read from a clock just now. The result is
+                labelled, no nonce is used up, and the single-use guard is not asked.
             on_stage: told when each stage has ended well; for metrics.
 
         Raises:
@@ -128,13 +131,16 @@ class Verifier:
                 unaffirmed_claims=None,
                 freshness=None,
                 evaluated_at=at,
+                historical=historical,
                 evidence_sha256=digest,
             )
         if policy is None:
-            return _reject_without_policy(authentic, at, digest)
-        appraisal = appraise_evidence(authentic, policy, nonce=nonce, service=self.nonces, at=at, at_ms=at_ms)
+            return _reject_without_policy(authentic, at, digest, historical=historical)
+        appraisal = appraise_evidence(
+            authentic, policy, nonce=nonce, service=self.nonces, at=at, at_ms=at_ms, historical=historical
+        )
         on_stage(Stage.APPRAISAL)
-        return _conclude(authentic, policy, appraisal, at, digest)
+        return _conclude(authentic, policy, appraisal, at, digest, historical=historical)
 
     def _prove_origin(
         self, evidence: bytes, at: int, leeway: int, on_stage: Callable[[Stage], None]
@@ -159,7 +165,7 @@ class Verifier:
 
 
 def _conclude(
-    evidence: AuthenticEvidence, policy: Policy, appraisal: Appraisal, at: datetime, digest: str
+    evidence: AuthenticEvidence, policy: Policy, appraisal: Appraisal, at: datetime, digest: str, *, historical: bool
 ) -> AttestationResult:
     if appraisal.findings:
         return Rejected(
@@ -168,6 +174,7 @@ def _conclude(
             unaffirmed_claims=claims_of(evidence),
             freshness=appraisal.freshness,
             evaluated_at=at,
+            historical=historical,
             evidence_sha256=digest,
         )
     return Affirmed(
@@ -176,17 +183,19 @@ def _conclude(
         policy=reference_to(policy),
         freshness=appraisal.freshness,
         evaluated_at=at,
+        historical=historical,
         evidence_sha256=digest,
     )
 
 
-def _reject_without_policy(evidence: AuthenticEvidence, at: datetime, digest: str) -> Rejected:
+def _reject_without_policy(evidence: AuthenticEvidence, at: datetime, digest: str, *, historical: bool) -> Rejected:
     return Rejected(
         findings=(Finding(reason=Reason.MEASUREMENT_NO_POLICY, detail="no policy was given"),),
         policy=None,
         unaffirmed_claims=claims_of(evidence),
         freshness=None,
         evaluated_at=at,
+        historical=historical,
         evidence_sha256=digest,
     )
 

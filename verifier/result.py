@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from verifier.evidence.document import DIGEST
 from verifier.evidence.pcrs import is_debug
+from verifier.nonces import SingleUse
 from verifier.policy.model import DebugMode
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Affirmed:
-    """The document was made just now, by a genuine enclave, running a build that the policy trusts."""
+    """The document was made just now, by a genuine enclave, running a build that the policy trusts.
+
+    With ``historical``, "now" is ``evaluated_at`` and nothing later: whoever acts on a result must look at it.
+    """
 
     claims: Claims
     build: str | None
@@ -87,12 +91,17 @@ class Affirmed:
     policy: PolicyReference
     freshness: Freshness
     evaluated_at: datetime
+    historical: bool
+    """True when it was appraised as of a time that somebody chose: says nothing about now, and is never signed."""
     evidence_sha256: str
 
     def __post_init__(self) -> None:
         """Refuse to exist without a build, unless debug mode hides it: the last line behind all that was checked."""
         if self.build is None and not (self.claims.debug and self.policy.debug is DebugMode.ALLOW):
             msg = "a document of no known build cannot be affirmed"
+            raise ValueError(msg)
+        if self.historical and self.freshness.single_use is not SingleUse.OFF:
+            msg = "a historical result uses no nonce up, so it cannot promise single use"
             raise ValueError(msg)
 
     @property
@@ -111,6 +120,8 @@ class Rejected:
     """What an authentic document says that was refused all the same; ``None`` when its origin was not proven."""
     freshness: Freshness | None
     evaluated_at: datetime
+    historical: bool
+    """True when it was appraised as of a time that somebody chose."""
     evidence_sha256: str
 
     @property

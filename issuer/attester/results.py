@@ -116,6 +116,7 @@ class _Body(msgspec.Struct, frozen=True):
     policy: _Policy | None
     claims: _Claims | None
     evidence_sha256: str
+    historical: bool = False
 
 
 def decode_result(answer: Answer, evidence: Evidence) -> Result:
@@ -142,6 +143,8 @@ def _contradiction(answer: Answer, body: _Body) -> str | None:
         return "the status is another verdict's"
     if answer.headers.get(VERDICT_HEADER, body.verdict) != body.verdict:
         return "the header says another verdict"
+    if body.historical:
+        return "the result is about another time"
     if (body.verdict == "rejected") != bool(body.reasons):
         return "a rejection has reasons, and nothing else has"
     return None

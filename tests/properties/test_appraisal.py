@@ -81,6 +81,16 @@ def test_a_document_at_any_time_gives_a_result(evidence: bytes, at: datetime) ->
         assert abs(at - AT) <= timedelta(minutes=5)
 
 
+@given(st.sampled_from(DOCUMENTS), MOMENTS)
+def test_history_differs_from_now_by_its_label_alone(evidence: bytes, at: datetime) -> None:
+    """Looking back would be laxer than looking, or lose its label at some time."""
+    now = appraise(evidence, at)
+    past = JUDGE.appraise(evidence, policy=POLICY, nonce=NONCE, at=at, historical=True)
+    assert (past.verdict, reasons(past), past.evaluated_at) == (now.verdict, reasons(now), now.evaluated_at)
+    assert past.historical
+    assert not now.historical
+
+
 @st.composite
 def changed(draw: st.DrawFn) -> bytes:
     """A document after bits were flipped, or bytes cut out, doubled, overwritten or spliced in from another."""

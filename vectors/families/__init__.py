@@ -25,7 +25,8 @@ FAMILIES = (
         "windows",
         "cache",
     ),
-    *("policy", "freshness", "service_nonces", "binding", "resources", "recorded", "policy_files", "base64_texts"),
+    *("policy", "freshness", "service_nonces", "historical", "binding", "resources", "recorded"),
+    *("policy_files", "base64_texts"),
 )
 
 

@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from verifier.result import AnchorReference, PolicyReference
 
 
-def show_verdict(console: Console, result: AttestationResult, *, is_now: bool) -> None:
-    """Print a result; ``is_now`` is false when the time was chosen, so that history cannot pass for live."""
+def show_verdict(console: Console, result: AttestationResult) -> None:
+    """Print a result; wherever it says "affirmed", a historical one says of which time."""
     match result:
         case Affirmed():
             body = Text(f"{_build(result.build)} of policy {result.policy.name}")
-            console.print(_panel(body, result, GOOD, is_now=is_now))
+            console.print(_panel(body, result, GOOD))
             claims: Claims | None = result.claims
         case Rejected():
             reasons = Text("\n").join(_explain(finding) for finding in result.findings)
-            console.print(_panel(reasons, result, BAD, is_now=is_now))
+            console.print(_panel(reasons, result, BAD))
             claims = result.unaffirmed_claims
         case _:
             assert_never(result)
-    console.print(facts(_circumstances(result, is_now=is_now)))
+    console.print(facts(_circumstances(result)))
     if claims is not None:
         _show_claims(console, claims, affirmed=isinstance(result, Affirmed))
 
 
-def _panel(body: Text, result: AttestationResult, style: str, *, is_now: bool) -> Panel:
-    then = "" if is_now else f" as of {write_time(result.evaluated_at)}, not now"
+def _panel(body: Text, result: AttestationResult, style: str) -> Panel:
+    then = f" as of {write_time(result.evaluated_at)}, not now (historical)" if result.historical else ""
     title = Text.assemble((result.verdict, style), (then, f"bold {WARN}"))
     return Panel(body, title=title, title_align="left", border_style=style.rpartition(" ")[2])
 
@@ -59,8 +59,8 @@ def _explain(finding: Finding) -> Text:
     return Text.assemble(head, detail, (f"\n-> {finding.reason.hint}", DIM))
 
 
-def _circumstances(result: AttestationResult, *, is_now: bool) -> Iterator[tuple[str, Text | str]]:
-    given = "" if is_now else "  not now: the time was given"
+def _circumstances(result: AttestationResult) -> Iterator[tuple[str, Text | str]]:
+    given = "  not now: the time was given" if result.historical else ""
     yield "evaluated at", Text.assemble(write_time(result.evaluated_at), (given, WARN))
     yield "policy", Text("none", style=DIM) if result.policy is None else _policy(result.policy)
     if result.freshness is not None:

@@ -78,11 +78,11 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     policy = None if policy_file is None else load_policy(policy_file)
     verifier = Verifier(anchors=load_anchors(anchor_files, quiet=quiet))
     evidence = read_evidence(file, quiet=quiet)
-    result = verifier.appraise(evidence, policy=policy, nonce=nonce, at=at or now())
+    result = verifier.appraise(evidence, policy=policy, nonce=nonce, at=at or now(), historical=at is not None)
     if as_json:
         if at is not None:
             warn(f"evaluated at {write_time(at)}, not now")
         click.echo(ascii_json(result_body(result)))
     elif not quiet:
-        show_verdict(output(), result, is_now=at is None)
+        show_verdict(output(), result)
     return ExitCode.GOOD if isinstance(result, Affirmed) else ExitCode.NOT_GOOD

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verifier.nonces import SingleUse
 from verifier.policy.bindings import check_bindings
 from verifier.policy.freshness import Freshness, check_nonce, check_times
 from verifier.policy.measurements import check_measurements
@@ -36,7 +37,7 @@ class Appraisal:
     freshness: Freshness
 
 
-def appraise_evidence(
+def appraise_evidence(  # noqa: PLR0913 - each is an input of its own
     evidence: AuthenticEvidence,
     policy: Policy,
     *,
@@ -44,11 +45,13 @@ def appraise_evidence(
     service: NonceService | None,
     at: datetime,
     at_ms: int,
+    historical: bool,
 ) -> Appraisal:
     """Appraise evidence by a policy.
 
     The single-use guard is asked last, and only when nothing else is wrong: a document that would be refused anyway
-    must not use up the nonce of one that would not.
+    must not use up the nonce of one that would not. A historical appraisal never asks it, and so promises no single
+    use: it could neither spend a nonce that is still good nor tell a replay of then from the first use.
 
     Raises:
         GuardUnavailableError: the guard cannot tell whether the nonce was used.
@@ -58,13 +61,15 @@ def appraise_evidence(
     found.extend(check_times(evidence, policy, at_ms))
     check = check_nonce(evidence, policy, expected=nonce, service=service, at=at_ms)
     found.extend(check.found)
-    if check.issued is not None and not found and not _is_first_use(check.issued, service, at_ms):
+    if check.issued is not None and not found and not historical and not _is_first_use(check.issued, service, at_ms):
         found.append(Rejection(Reason.FRESHNESS_NONCE_REPLAYED, "the nonce was used before"))
     return Appraisal(
         findings=tuple(Finding(reason=rejection.reason, detail=rejection.detail) for rejection in found),
         build=build,
         freshness=Freshness(
-            mode=check.mode, age_ms=at_ms - evidence.document.timestamp_ms, single_use=check.single_use
+            mode=check.mode,
+            age_ms=at_ms - evidence.document.timestamp_ms,
+            single_use=SingleUse.OFF if historical else check.single_use,
         ),
     )
 

@@ -82,9 +82,13 @@ class ClaimsBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResultBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An Attestation Result. ``claims`` and ``anchor`` are null unless the document's origin was proven."""
+    """An Attestation Result. ``claims`` and ``anchor`` are null unless the document's origin was proven.
+
+    ``historical`` is true when somebody chose ``evaluated_at``: such a verdict says nothing about now.
+    """
 
     verdict: Literal["affirmed", "rejected"]
+    historical: bool
     reasons: list[ReasonBody]
     policy: PolicyBody | None
     build: str | None
@@ -111,6 +115,7 @@ def result_body(result: AttestationResult, *, request_id: str | None = None) -> 
             assert_never(result)
     return ResultBody(
         verdict=result.verdict.value,
+        historical=result.historical,
         reasons=reasons,
         policy=_policy(result.policy),
         build=build,

@@ -123,6 +123,22 @@ def test_the_policys_skew_is_the_leeway() -> None:
     assert reasons(appraise(document(), exact, at=AT - timedelta(seconds=9))) == (Reason.PATH_NOT_YET_VALID,)
 
 
+@pytest.mark.parametrize("case", ["affirmed", "forged", "mismatch", "no policy"])
+@pytest.mark.parametrize("historical", [False, True])
+def test_every_result_says_whether_its_time_was_chosen(case: str, historical: bool) -> None:  # noqa: FBT001 - a column
+    """Some way to a verdict would lose the label, and history would pass for now."""
+    evidence = document()[:-1] + b"\x00" if case == "forged" else document()
+    result = verifier().appraise(
+        evidence,
+        policy=None if case == "no policy" else policy(),
+        nonce=b"another" if case == "mismatch" else NONCE,
+        at=AT,
+        historical=historical,
+    )
+    assert isinstance(result, Affirmed) == (case == "affirmed")
+    assert result.historical is historical
+
+
 class NoOffset(tzinfo):
     """A zone that does not know its offset."""
 

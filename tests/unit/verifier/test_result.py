@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.core import AT, NONCE, PCRS, SIGNED_AT, anchor, appraise, document, fields, policy
-from verifier import Affirmed, Claims, Rejected, Verdict
+from verifier import Affirmed, Claims, Rejected, SingleUse, Verdict
 from verifier.policy.model import DebugMode
 
 
@@ -41,6 +41,16 @@ def test_nothing_of_no_known_build_can_be_affirmed() -> None:
         replace(result, build=None, claims=debug)
     allowing = replace(result.policy, debug=DebugMode.ALLOW)
     assert replace(result, build=None, claims=debug, policy=allowing).build is None
+
+
+def test_no_historical_affirmation_can_promise_single_use() -> None:
+    """A result that used no nonce up would claim that nobody else can present its document."""
+    result = appraise(document())
+    assert isinstance(result, Affirmed)
+    with pytest.raises(ValueError, match="uses no nonce up"):
+        replace(result, historical=True)
+    unguarded = replace(result.freshness, single_use=SingleUse.OFF)
+    assert replace(result, historical=True, freshness=unguarded).historical
 
 
 def test_a_rejection_of_an_authentic_document_has_its_facts_under_another_name() -> None:

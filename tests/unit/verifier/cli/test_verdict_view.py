@@ -25,5 +25,5 @@ def test_aws_s_own_root_needs_no_warning(world: World) -> None:
 
 def shown(result: Affirmed) -> str:
     stream = io.StringIO()
-    show_verdict(Console(file=stream, width=120), result, is_now=True)
+    show_verdict(Console(file=stream, width=120), result)
     return stream.getvalue()

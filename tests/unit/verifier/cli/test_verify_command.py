@@ -31,10 +31,11 @@ def test_a_good_document_is_affirmed_with_exit_code_0(invoke: Invoke, world: Wor
 def test_a_time_that_was_given_cannot_pass_for_now(invoke: Invoke, world: World) -> None:
     """A verdict about the past would be taken for one about the present."""
     outcome = invoke("verify", world.document, *good(world))
-    assert "affirmed as of 2026-01-31T12:00:01.000Z, not now" in outcome.text
+    assert "affirmed as of 2026-01-31T12:00:01.000Z, not now (historical)" in outcome.text
     assert "not now: the time was given" in outcome.text
     in_json = invoke("verify", world.document, *good(world), "--json")
     assert "evaluated at 2026-01-31T12:00:01.000Z, not now" in in_json.stderr
+    assert json.loads(in_json.stdout)["historical"] is True
 
 
 @pytest.mark.parametrize("command", ["verify", "inspect"])
@@ -54,6 +55,7 @@ def test_without_at_the_time_is_now(invoke: Invoke, world: World) -> None:
     assert outcome.code == 1
     assert "path.expired" in outcome.text
     assert "not now" not in outcome.text
+    assert json.loads(invoke("verify", world.document, *good(world)[:-2], "--json").stdout)["historical"] is False
 
 
 def test_a_root_that_is_not_aws_s_is_named_as_such(invoke: Invoke, world: World) -> None:

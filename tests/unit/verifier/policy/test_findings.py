@@ -2,8 +2,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.support.core import AT, AT_MS, PCRS, SIGNED_AT_MS, build, document, policy, reasons, verifier
+from tests.support.core import AT, AT_MS, NONCE, PCRS, SIGNED_AT_MS, build, document, policy, reasons, verifier
 from verifier import Affirmed, GuardUnavailableError, NonceService, Reason, SingleUse, ephemeral_keyring
+from verifier.policy.freshness import FreshnessMode
 from verifier.policy.model import KeyKind, NonceMode, Policy, PublicKeyRule, Requirements
 
 REQUIRED = policy(nonce=NonceMode.REQUIRED)
@@ -98,6 +99,32 @@ def test_a_guard_that_cannot_tell_affirms_nothing() -> None:
     evidence = document(nonce=nonces.issue(at=SIGNED_AT_MS, ttl=60, policy="payments").value)
     with pytest.raises(GuardUnavailableError):
         verifier(nonces=nonces).appraise(evidence, policy=REQUIRED, at=AT)
+
+
+def test_history_asks_no_guard_and_promises_no_single_use() -> None:
+    """Looking back would spend a nonce that is still good, fail with the guard, or find every old document replayed."""
+    guard = Once(working=False)
+    nonces = service(guard)
+    evidence = document(nonce=nonces.issue(at=SIGNED_AT_MS, ttl=60, policy="payments").value)
+    judge = verifier(nonces=nonces)
+    for _ in range(2):
+        past = judge.appraise(evidence, policy=REQUIRED, at=AT, historical=True)
+        assert isinstance(past, Affirmed)
+        assert past.historical
+        assert past.freshness.mode is FreshnessMode.SERVICE_NONCE
+        assert past.freshness.single_use is SingleUse.OFF
+    guard.working = True
+    live = judge.appraise(evidence, policy=REQUIRED, at=AT)
+    assert isinstance(live, Affirmed)
+    assert not live.historical
+    assert live.freshness.single_use is SingleUse.HOST
+
+
+def test_history_promises_nothing_in_the_callers_name() -> None:
+    """A re-check of an archive would read as if a Relying Party answered for using its nonce once."""
+    past = verifier().appraise(document(), policy=REQUIRED, nonce=NONCE, at=AT, historical=True)
+    assert isinstance(past, Affirmed)
+    assert past.freshness.single_use is SingleUse.OFF
 
 
 def everything_wrong() -> Policy:
