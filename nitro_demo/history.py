@@ -32,10 +32,10 @@ def verify_genuine(show: Show, folder: Path) -> None:
     policy = folder / "historical.toml"
     pcrs = ", ".join(f'{index} = "{claims["pcrs"][index]}"' for index in ("0", "1", "2"))
     policy.write_text(_POLICY_TEXT.format(pcrs=pcrs))
-    then = _command("verify", str(document), "--policy", str(policy), "--at", claims["timestamp"])
+    then = _command("verify", str(document), "--policy", str(policy), "--at", "document")
     today = _command("verify", str(document), "--policy", str(policy))
     reasons = [reason["code"] for reason in today["reasons"]]
-    if (then["verdict"], reasons) != ("affirmed", ["path.expired"]):
+    if (then["verdict"], then["historical"], reasons) != ("affirmed", True, ["path.expired"]):
         raise DemoError(f"{document.name}: then {then['verdict']}, today {today['verdict']} for {reasons}")
     show.history(document.name, _words(then))
 

@@ -101,8 +101,9 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
     given = {
         "policies": f"{folder}/policies", "default_policy": "open", "host": "::1", "port": "1", "reuse_port": "true",
         "bundled_anchor": "false", "anchors": anchor, "engine": "openssl", "audience": "a", "nonce_ttl": "1h",
-        "nonce_keys": keys, "single_use": "embedded", "state": f"{folder}/used", "max_in_flight": "3",
-        "max_connections": "4", "header_timeout": "1s", "body_timeout": "1500ms", "keepalive_timeout": "1m",
+        "nonce_keys": keys, "historical": "allow", "single_use": "embedded", "state": f"{folder}/used",
+        "max_in_flight": "3", "max_connections": "4",
+        "header_timeout": "1s", "body_timeout": "1500ms", "keepalive_timeout": "1m",
         "shutdown_delay": "2s", "shutdown_timeout": "3s", "log_level": "error",
     }  # fmt: skip
     assert set(given) == set(Options.__struct_fields__)
@@ -116,6 +117,7 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
     assert settings.limits.body_timeout == 1.5
     assert settings.nonce_ttl == 3600
     assert settings.reuse_port
+    assert settings.historical
 
 
 def test_paths_in_a_file_are_relative_to_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

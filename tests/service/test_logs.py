@@ -38,7 +38,7 @@ def test_there_is_one_line_for_each_appraisal(service: Running) -> None:
     assert second["reasons"] == bad.reasons
     assert second["policy"] == "payments"
     assert second["module_id"] is None
-    facts = {"request_id", "verdict", "reasons", "policy", "evidence_sha256", "module_id", "duration_us"}
+    facts = {"request_id", "verdict", "reasons", "policy", "evidence_sha256", "module_id", "duration_us", "historical"}
     assert set(first) == set(second) == {"time", "level", "event"} | facts
 
 

@@ -155,6 +155,10 @@ CASES: dict[str, tuple[ProblemType, Callable[[Running], Reply]]] = {
     "a query for a nonce": (ProblemType.MALFORMED_REQUEST, post("/v1/nonces?policy=open", b"")),
     "no policy": (ProblemType.POLICY_MISSING, post("/v1/verify", Content_Type=COSE)),
     "no policy in JSON": (ProblemType.POLICY_MISSING, post("/v1/verify", '{"document":"AA"}', **JSON)),
+    "another time": (
+        ProblemType.HISTORICAL_NOT_ALLOWED,
+        post("/v1/verify?policy=payments&at=document", Content_Type=COSE),
+    ),
     "another policy": (ProblemType.UNKNOWN_POLICY, post("/v1/verify?policy=nope", Content_Type=COSE)),
     "an empty policy": (ProblemType.UNKNOWN_POLICY, post("/v1/verify?policy=", Content_Type=COSE)),
     "another policy in JSON": (

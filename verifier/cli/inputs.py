@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,19 +13,22 @@ import click
 from verifier import TrustAnchor, bundled_anchor, load_anchor, read_policy
 from verifier.cli.display import plain, warn
 from verifier.cli.exits import InputError
+from verifier.history import OwnTime
 from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration
 from verifier.reasons import ConfigurationError
-from verifier.service.wire import read_bytes, read_nonce_text
+from verifier.service.wire import read_bytes, read_chosen_time, read_nonce_text, read_time
 from verifier.trust.anchors import anchor_fingerprint
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from verifier import Policy
+    from verifier.history import ChosenTime
 
 MAX_INPUT_BYTES = 1024 * 1024
 """More than this is not even hashed; documents have at most 16 KiB, text around them a little more."""
 MAX_ANCHOR_BYTES = 64 * 1024
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _HEX_TEXT = re.compile(rb"\s*(?:[0-9a-fA-F]{2}\s*){16,}")
 _PIN = "#sha256="
 _KEY_ID = "#id="
@@ -55,15 +57,19 @@ class KeyFile:
 
 
 def to_moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime | None:
-    """Read an RFC 3339 time as UTC; dates alone and times without a zone are refused."""
-    if text is None:
-        return None
+    """Read an RFC 3339 time as UTC."""
     try:
-        if _RFC3339.fullmatch(text):
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass  # a month of 13, an hour of 25; the year 0 or 10000 once it is in UTC
-    raise click.BadParameter(f"{text!r} is not a time with its zone, such as 2026-01-31T12:00:00Z")
+        return None if text is None else read_time(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is {error}") from error
+
+
+def to_chosen_time(_: click.Context, __: click.Parameter, text: str | None) -> ChosenTime | None:
+    """Read an RFC 3339 time, or the word for each document's own."""
+    try:
+        return None if text is None else read_chosen_time(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is {error}; nor is it {OwnTime.DOCUMENT.value}") from error
 
 
 def to_nonce(_: click.Context, __: click.Parameter, text: str | None) -> bytes | None:

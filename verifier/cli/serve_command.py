@@ -27,6 +27,7 @@ _FLAGS = {
     "engine": "Who verifies signatures: aws-lc or openssl.",
     "audience": "This service's name in its nonces; the same in all replicas.",
     "nonce_ttl": "How long a nonce lives unless the request says otherwise.",
+    "historical": "Whether requests may ask for a verdict as of another time: off or allow.",
     "single_use": "Whether a nonce counts once: off or embedded.",
     "state": "The file that remembers used nonces, for --single-use embedded.",
     "max_in_flight": "Bodies on their way at once; the slowest of more is answered 503.",

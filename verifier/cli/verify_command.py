@@ -16,16 +16,17 @@ from verifier.cli.inputs import (
     load_anchors,
     load_policy,
     read_evidence,
-    to_moment,
+    to_chosen_time,
     to_nonce,
     to_pinned_files,
 )
 from verifier.cli.verdict_view import show_verdict
+from verifier.history import time_of_verification
 from verifier.result import Affirmed
 from verifier.service.wire import result_body, write_time
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from verifier.history import ChosenTime
 
 
 @click.command(short_help="Appraise one document.", epilog=exit_codes("affirmed", "rejected"))
@@ -45,9 +46,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--at",
-    callback=to_moment,
-    metavar="RFC3339",
-    help="Appraise as of this time instead of now. The verdict is then about that time only.",
+    callback=to_chosen_time,
+    metavar="RFC3339|document",
+    help="Appraise as of this time, or of the document's own, instead of now. The verdict is then historical: about "
+    "that time only, no nonce is used up, and exit code 0 says nothing about now.",
 )
 @click.option(
     "--anchor",
@@ -64,7 +66,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     file: str,
     policy_file: Path | None,
     nonce: bytes | None,
-    at: datetime | None,
+    at: ChosenTime | None,
     anchor_files: tuple[PinnedFile, ...],
     as_json: bool,
     quiet: bool,
@@ -78,10 +80,12 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     policy = None if policy_file is None else load_policy(policy_file)
     verifier = Verifier(anchors=load_anchors(anchor_files, quiet=quiet))
     evidence = read_evidence(file, quiet=quiet)
-    result = verifier.appraise(evidence, policy=policy, nonce=nonce, at=at or now(), historical=at is not None)
+    clock = now()
+    moment = clock if at is None else time_of_verification(evidence, at, otherwise=clock)
+    result = verifier.appraise(evidence, policy=policy, nonce=nonce, at=moment, historical=at is not None)
     if as_json:
-        if at is not None:
-            warn(f"evaluated at {write_time(at)}, not now")
+        if result.historical:
+            warn(f"historical: evaluated at {write_time(result.evaluated_at)}, not now")
         click.echo(ascii_json(result_body(result)))
     elif not quiet:
         show_verdict(output(), result)

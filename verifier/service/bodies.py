@@ -14,11 +14,12 @@ from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
 from verifier.service.messages import NonceRequest, VerifyRequest
 from verifier.service.negotiation import JSON
 from verifier.service.problems import ProblemError, ProblemType
-from verifier.service.wire import read_bytes, read_nonce_text
+from verifier.service.wire import read_bytes, read_chosen_time, read_nonce_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from verifier.history import ChosenTime
     from verifier.service.intake import Intake
 
 MAX_RAW_BODY = MAX_EVIDENCE_BYTES
@@ -33,7 +34,7 @@ RAW_TYPES = (COSE, "application/cbor", OCTETS, "application/aws-nitro-document")
 DEFAULT_REJECT_STATUS = 422
 REJECT_STATUSES = ("200", "403", "422")
 
-_VERIFY_QUERY = frozenset({"policy", "nonce", "reject_status"})
+_VERIFY_QUERY = frozenset({"policy", "nonce", "at", "reject_status"})
 _Request = TypeVar("_Request", VerifyRequest, NonceRequest)
 _decode_verify = msgspec.json.Decoder(VerifyRequest)
 _decode_nonce = msgspec.json.Decoder(NonceRequest)
@@ -46,6 +47,8 @@ class Appraisable:
     document: bytes
     policy: str | None
     nonce: bytes | None
+    at: ChosenTime | None
+    """``None`` for now."""
     reject_status: int
 
 
@@ -69,10 +72,11 @@ async def read_verify_request(request: web.Request, intake: Intake) -> Appraisab
     status = query.get("reject_status", str(DEFAULT_REJECT_STATUS))
     if status not in REJECT_STATUSES:
         raise ProblemError(ProblemType.MALFORMED_REQUEST, "reject_status: 200, 403 or 422")
-    nonce = query.get("nonce")
+    nonce, at = query.get("nonce"), query.get("at")
     return Appraisable(
         policy=query.get("policy"),
         nonce=None if nonce is None else _nonce(nonce),
+        at=None if at is None else _chosen_time(at),
         reject_status=int(status),
         document=await intake.read(request, MAX_RAW_BODY),
     )
@@ -138,6 +142,7 @@ def _from_json(body: bytes) -> Appraisable:
         document=document,
         policy=None if wanted.policy is msgspec.UNSET else wanted.policy,
         nonce=None if wanted.nonce is msgspec.UNSET else _nonce(wanted.nonce),
+        at=None if wanted.at is msgspec.UNSET else _chosen_time(wanted.at),
         reject_status=DEFAULT_REJECT_STATUS if wanted.reject_status is msgspec.UNSET else wanted.reject_status,
     )
 
@@ -147,6 +152,14 @@ def _nonce(text: str) -> bytes:
         return read_nonce_text(text)
     except ValueError as error:
         hint = "nonce: not hex, base64 or base64url (in a query, write + as %2B, or use base64url)"
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, hint) from error
+
+
+def _chosen_time(text: str) -> ChosenTime:
+    try:
+        return read_chosen_time(text)
+    except ValueError as error:
+        hint = f'at: neither "document" nor a time: {error} (in a query, write + as %2B)'
         raise ProblemError(ProblemType.MALFORMED_REQUEST, hint) from error
 
 

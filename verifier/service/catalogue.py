@@ -136,6 +136,7 @@ def _discovery(service: Service) -> Discovery:
             )
             for anchor in service.verifier.anchors
         ],
+        historical="allow" if settings.historical else "off",
         nonces=NonceSupport(
             size=NONCE_BYTES,
             default_ttl=settings.nonce_ttl,

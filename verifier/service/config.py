@@ -61,6 +61,8 @@ class Settings:
     nonce_ttl: int
     """Seconds a nonce lives unless the request says otherwise."""
     keyring: Keyring
+    historical: bool
+    """Whether a request may choose the time of verification."""
     state: Path | None
     """The single-use guard's file; ``None`` when single use is off."""
     limits: Limits
@@ -114,6 +116,7 @@ class _Loading:
             audience=options.audience,
             nonce_ttl=self._nonce_ttl(),
             keyring=self._keyring(options.nonce_keys),
+            historical=options.historical == "allow",
             state=self._state(),
             limits=self._limits(),
             log_level=options.log_level,

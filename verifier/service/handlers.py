@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from verifier.service.state import Service
 
 VERDICT_HEADER = "Attestation-Verdict"
+HISTORICAL = "historical-"
+"""Before the header's word, so that who compares it with "affirmed" never takes history for now."""
 
 
 class Handlers:
@@ -39,12 +41,14 @@ class Handlers:
         choose_media_type(request, JSON)
         wanted = await read_verify_request(request, service.intake)
         policy = service.find_policy(wanted.policy)
+        at, historical = service.time_of(wanted.document, wanted.at)
         started, request_id = perf_counter(), request[REQUEST_ID]
         result = service.verifier.appraise(
             wanted.document,
             policy=policy,
             nonce=wanted.nonce,
-            at=service.now(),
+            at=at,
+            historical=historical,
             on_stage=service.metrics.stage_timer(),
         )
         service.metrics.count_result(result, policy.name)
@@ -53,7 +57,7 @@ class Handlers:
         answer = json_answer(
             result_body(result, request_id=request_id), status=HTTPStatus.OK if affirmed else wanted.reject_status
         )
-        answer.headers[VERDICT_HEADER] = result.verdict.value
+        answer.headers[VERDICT_HEADER] = HISTORICAL + result.verdict.value if historical else result.verdict.value
         return answer
 
     def _log(self, result: AttestationResult, request_id: str, seconds: float) -> None:
@@ -63,6 +67,7 @@ class Handlers:
             "appraisal",
             request_id=request_id,
             verdict=result.verdict.value,
+            historical=result.historical,
             reasons=[] if isinstance(result, Affirmed) else [reason.value for reason in result.reasons],
             policy=None if result.policy is None else result.policy.name,
             evidence_sha256=result.evidence_sha256,

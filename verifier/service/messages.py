@@ -18,6 +18,7 @@ RejectStatus = Literal[200, 403, 422]
 _BASE64 = {"contentEncoding": "base64", "pattern": "^(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)={0,2}$"}
 """For the description alone: msgspec would check it with a regular expression, the reader of base64 does it faster."""
 _NONCE = {"pattern": "^[A-Za-z0-9+/_-]+={0,2}$"}
+_CHOSEN_TIME = {"anyOf": [{"format": "date-time"}, {"const": "document"}]}
 
 
 class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +36,16 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             Meta(
                 description="The nonce the enclave was challenged with, in hex, base64 or base64url.",
                 extra_json_schema=_NONCE,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    at: (
+        Annotated[
+            str,
+            Meta(
+                description='As of which time: RFC 3339, or "document" for its own. Only where the service allows it.',
+                extra_json_schema=_CHOSEN_TIME,
             ),
         ]
         | UnsetType
@@ -131,6 +142,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     policies: list[str]
     default_policy: str | None
     anchors: list[AnchorDetail]
+    historical: Literal["off", "allow"]
     nonces: NonceSupport
     limits: LimitsBody
     endpoints: dict[str, str]

@@ -56,6 +56,12 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._appraisals = self._counter("appraisals", "Appraisals by verdict.", "verdict", "policy")
+        self._historical = self._counter(
+            "historical_appraisals",
+            "Appraisals as of a chosen time, which nothing else here counts.",
+            "verdict",
+            "policy",
+        )
         self._reasons = self._counter("appraisal_reasons", "Reasons for rejecting.", "reason", "policy")
         self._stages = self._histogram("appraisal_stage_seconds", "Time in each stage.", _STAGE_BUCKETS, "stage")
         self._nonces = self._counter("nonces", "Nonces by what became of them.", "event")
@@ -95,7 +101,10 @@ class Metrics:
         self._seconds_of: dict[str, Histogram] = {}
 
     def count_result(self, result: AttestationResult, policy: str) -> None:
-        """Count one appraisal and what it says about nonces and clocks."""
+        """Count one appraisal and what it says about nonces and clocks; a historical one says nothing about them."""
+        if result.historical:
+            self._historical.labels(verdict=result.verdict.value, policy=policy).inc()
+            return
         self._verdict_of[result.verdict, policy].inc()
         claims = result.claims if isinstance(result, Affirmed) else result.unaffirmed_claims
         reasons = frozenset[Reason]() if isinstance(result, Affirmed) else frozenset(result.reasons)

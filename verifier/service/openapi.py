@@ -36,8 +36,9 @@ _REQUEST_ID = {
 _VERDICT = {
     "description": "The verdict, for those who do not read bodies.",
     "required": True,
-    "schema": {"enum": ["affirmed", "rejected"]},
+    "schema": {"enum": ["affirmed", "rejected", "historical-affirmed", "historical-rejected"]},
 }
+_CHOSEN_TIME = {"type": "string", "anyOf": [{"format": "date-time"}, {"const": "document"}]}
 _TEXT_HEADER = {"required": True, "schema": {"type": "string"}}
 _ANYWHERE = (ProblemType.MALFORMED_HTTP, ProblemType.MALFORMED_REQUEST, ProblemType.INTERNAL_ERROR)
 _BODY = (
@@ -112,12 +113,14 @@ def _verify() -> _Json:
         answers,
         *_BODY,
         ProblemType.POLICY_MISSING,
+        ProblemType.HISTORICAL_NOT_ALLOWED,
         ProblemType.GUARD_UNAVAILABLE,
     )
     status = {"enum": ["200", "403", "422"], "default": "422"}
     operation["parameters"] = [
         _query("policy", "Name of the policy, for a raw document.", {"type": "string", "maxLength": 64}),
         _query("nonce", "The nonce the enclave was challenged with, for a raw document.", {"type": "string"}),
+        _query("at", "As of which time, where the service allows it; for a raw document.", _CHOSEN_TIME),
         _query("reject_status", "The status of a rejected result, for a raw document.", status),
     ]
     content = {JSON: _schema(messages.VerifyRequest)} | dict.fromkeys(RAW_TYPES, _BINARY)

@@ -64,6 +64,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     audience: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] = "nitro-verifier"
     nonce_ttl: str = "5m"
     nonce_keys: NonceKeysOption | None = None
+    historical: Literal["off", "allow"] = "off"
     single_use: Literal["off", "embedded"] = "off"
     state: str | None = None
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 512

@@ -29,6 +29,11 @@ class ProblemType(Enum):
     MALFORMED_HTTP = ("malformed-http", HTTPStatus.BAD_REQUEST, "This is not a well-formed HTTP request")
     MALFORMED_REQUEST = ("malformed-request", HTTPStatus.BAD_REQUEST, "The request cannot be understood")
     POLICY_MISSING = ("policy-missing", HTTPStatus.BAD_REQUEST, "The request names no policy")
+    HISTORICAL_NOT_ALLOWED = (
+        "historical-not-allowed",
+        HTTPStatus.BAD_REQUEST,
+        "This service gives no verdicts as of another time",
+    )
     UNKNOWN_POLICY = ("unknown-policy", HTTPStatus.NOT_FOUND, "There is no policy of that name")
     NOT_FOUND = ("not-found", HTTPStatus.NOT_FOUND, "There is nothing at this path")
     METHOD_NOT_ALLOWED = ("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take this method")

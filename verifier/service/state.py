@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from verifier.history import time_of_verification
 from verifier.nonces import GuardUnavailableError, NonceService
 from verifier.pipeline import Verifier
 from verifier.reasons import ConfigurationError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from verifier.history import ChosenTime
     from verifier.policy.model import Policy
     from verifier.service.config import Settings
 
@@ -67,6 +69,19 @@ class Service:
         if policy is None:
             raise ProblemError(ProblemType.UNKNOWN_POLICY, "GET /v1/policies lists those that there are")
         return policy
+
+    def time_of(self, document: bytes, chosen: ChosenTime | None) -> tuple[datetime, bool]:
+        """Give the time of verification, and whether it is historical; without a chosen one it is now.
+
+        Raises:
+            ProblemError: a time was chosen, and the configuration does not allow that.
+        """
+        now = self.now()
+        if chosen is None:
+            return now, False
+        if not self.settings.historical:
+            raise ProblemError(ProblemType.HISTORICAL_NOT_ALLOWED, 'leave out at, or configure historical = "allow"')
+        return time_of_verification(document, chosen, otherwise=now), True
 
     def checks(self) -> dict[str, bool]:
         """Give what readiness rests on, by name."""

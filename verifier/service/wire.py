@@ -9,20 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, assert_never
 
 import msgspec
 
+from verifier.history import OwnTime
 from verifier.result import Affirmed, AttestationResult, Claims, Rejected
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from verifier.history import ChosenTime
     from verifier.policy.findings import Finding
     from verifier.policy.freshness import Freshness
     from verifier.result import AnchorReference, PolicyReference
 
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
@@ -131,6 +132,30 @@ def result_body(result: AttestationResult, *, request_id: str | None = None) -> 
 def write_time(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_time(text: str) -> datetime:
+    """Read an RFC 3339 time as UTC; dates alone and times without a zone are refused.
+
+    Raises:
+        ValueError: it is none, or outside the calendar in UTC.
+    """
+    try:
+        if _RFC3339.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # a month of 13, an hour of 25; the year 0 or 10000 once it is in UTC
+    msg = "not a time with its zone, such as 2026-01-31T12:00:00Z"
+    raise ValueError(msg)
+
+
+def read_chosen_time(text: str) -> ChosenTime:
+    """Read a time of verification: RFC 3339, or the word that stands for each document's own.
+
+    Raises:
+        ValueError: neither.
+    """
+    return OwnTime.DOCUMENT if text == OwnTime.DOCUMENT.value else read_time(text)
 
 
 def write_bytes(value: bytes) -> str:

@@ -38,6 +38,22 @@ def test_a_time_that_was_given_cannot_pass_for_now(invoke: Invoke, world: World)
     assert json.loads(in_json.stdout)["historical"] is True
 
 
+def test_a_document_can_be_checked_as_of_its_own_time(invoke: Invoke, world: World) -> None:
+    """Whoever checks an archive would have to read each timestamp first."""
+    outcome = invoke("verify", world.document, *good(world)[:-1], "document", "--json")
+    body = json.loads(outcome.stdout)
+    assert (outcome.code, body["verdict"], body["historical"]) == (0, "affirmed", True)
+    assert body["evaluated_at"] == body["claims"]["timestamp"]
+
+
+def test_what_has_no_time_of_its_own_is_rejected_as_of_now(invoke: Invoke, world: World) -> None:
+    """A broken file in an archive would be a bug of the program."""
+    world.document.write_bytes(b"noise")
+    outcome = invoke("verify", world.document, "--at", "document", "--json")
+    body = json.loads(outcome.stdout)
+    assert (outcome.code, body["verdict"], body["historical"]) == (1, "rejected", True)
+
+
 @pytest.mark.parametrize("command", ["verify", "inspect"])
 def test_json_of_a_document_cannot_drive_a_terminal(invoke: Invoke, world: World, command: str) -> None:
     """Whoever looks at it would see what the document's author wants seen."""
@@ -195,7 +211,7 @@ USAGE = {
     "a time without a zone": ["{document}", "--at", "2026-01-31T12:00:00"],
     "a date alone": ["{document}", "--at", "2026-01-31"],
     "the month 13": ["{document}", "--at", "2026-13-31T12:00:00Z"],
-    "a word for a time": ["{document}", "--at", "document"],
+    "a word for a time": ["{document}", "--at", "yesterday"],
     "a time before the year 1": ["{document}", "--at", "0001-01-01T00:00:00+14:00"],
     "a time after the year 9999": ["{document}", "--at", "9999-12-31T23:59:59-14:00"],
     "an empty nonce": ["{document}", "--nonce", ""],
