@@ -33,6 +33,20 @@ def image(values: Mapping[int, bytes] = PCRS) -> dict[int, bytes]:
     return {index: values[index] for index in range(3)}
 
 
+TPM_PCRS: Mapping[int, bytes] = {
+    **{index: measured(b"throwaway tpm pcr%d" % index) for index in (0, 1, 4, 5, 7, 11)},
+    **dict.fromkeys((2, 3, 6), measured(bytes(4))),
+    **dict.fromkeys((8, 9, 10, *range(12, 17), 23), ZERO),
+    **dict.fromkeys(range(17, 23), b"\xff" * 48),
+}
+"""The twenty-four of a genuine NitroTPM, zero and not zero where its are."""
+
+
+def boot(values: Mapping[int, bytes] = TPM_PCRS) -> dict[int, bytes]:
+    """Give PCR4 and PCR12, by which a standard boot of an EC2 instance is known."""
+    return {index: values[index] for index in (4, 12)}
+
+
 def _require(*lines: str) -> str:
     return "\n".join((build(image()), "[require]", *lines)) + "\n"
 
@@ -41,6 +55,7 @@ def _key(rule: str) -> str:
     return _require(f"public_key = {{ {rule} }}")
 
 
+_TPM = 'evidence = "nitro-tpm"\n'
 _V1, _V2, _V3 = build(image()), build(SECOND_BUILD, name="v2"), build(THIRD_BUILD, name="v3")
 
 _BODIES = {
@@ -90,6 +105,12 @@ _BODIES = {
     "key-ec": _key('kind = "ec", curves = ["secp256r1", "secp384r1"]'),
     "key-ec-p521": _key('kind = "ec", curves = ["secp521r1"]'),
     "key-raw": _key('kind = "raw", lengths = [32]'),
+    "tpm": _TPM + build(boot(), name="ami-1"),
+    "tpm-secure-boot": _TPM + 'mode = "signer"\n' + build({7: TPM_PCRS[7]}, name="our certificate"),
+    "tpm-other": _TPM + build({**boot(), 4: PCR16}, name="ami-2"),
+    "tpm-application": _TPM + build({**boot(), 23: PCR16}, name="ami-1"),
+    "tpm-denied": _TPM + build(boot(), name="ami-1") + build({4: TPM_PCRS[4]}, name="ami-1-revoked", table="deny"),
+    "tpm-firmware-zero": _TPM + build({**boot(), **dict.fromkeys(range(3), ZERO)}, name="ami-1"),
     "everything": 'max_age = "1m"\n'
     + build({**SECOND_BUILD, 8: SIGNER}, name="v2")
     + build({0: PCRS[0]}, name="v1-revoked", table="deny")

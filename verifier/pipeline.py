@@ -8,13 +8,14 @@ The first four steps stop at the first problem; appraisal reports every one. For
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from verifier.evidence.document import decode_document
 from verifier.evidence.envelope import decode_envelope
-from verifier.policy.findings import Appraisal, Finding, appraise_evidence
+from verifier.policy.findings import Appraisal, Finding, appraise_by_shadows, appraise_evidence
 from verifier.policy.model import DEFAULT_CLOCK_SKEW_MS
 from verifier.reasons import Reason, Rejection
 from verifier.result import Affirmed, Rejected, claims_of, reference_to
@@ -25,7 +26,7 @@ from verifier.trust.ecdsa import EngineName, select_engine
 from verifier.trust.path import TrustStore, validate_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from verifier.nonces import NonceService
     from verifier.policy.model import Policy
@@ -92,11 +93,12 @@ class Verifier:
         """Who verifies signatures."""
         return self._engine.name
 
-    def appraise(
+    def appraise(  # noqa: PLR0913 - each is an input of its own
         self,
         evidence: bytes,
         *,
         policy: Policy | None,
+        shadows: Sequence[Policy] = (),
         nonce: bytes | None = None,
         at: datetime,
         historical: bool = False,
@@ -107,6 +109,8 @@ class Verifier:
         Args:
             evidence: the bytes that the Nitro Secure Module returned; any bytes at all give a result.
             policy: what to accept. ``None`` means that nothing is, but an authentic document's claims are reported.
+            shadows: policies that shadow ``policy``. What they, and its own shadow builds, would have said of an
+                authentic document is reported and decides nothing.
             nonce: the nonce that the Relying Party challenged the enclave with. Whenever it is given, the document must
                 carry it.
             at: the time of verification, with a time zone.
@@ -115,9 +119,12 @@ class Verifier:
             on_stage: told when each stage has ended well; for metrics.
 
         Raises:
-            ValueError: ``at`` has no time zone, or is outside the calendar in UTC.
+            ValueError: ``at`` has no time zone, or is outside the calendar in UTC; or ``policy`` is a shadow, or one of
+                ``shadows`` is none of its.
             GuardUnavailableError: the single-use guard cannot tell whether the nonce was used.
         """
+        if policy is not None:
+            _refuse_shadow_in_force(policy, shadows)
         at = _in_utc(at)
         at_ms = _milliseconds(at)
         leeway = DEFAULT_CLOCK_SKEW_MS if policy is None else policy.clock_skew_ms
@@ -139,8 +146,14 @@ class Verifier:
         appraisal = appraise_evidence(
             authentic, policy, nonce=nonce, service=self.nonces, at=at, at_ms=at_ms, historical=historical
         )
+        result = _conclude(authentic, policy, appraisal, at, digest, historical=historical)
+        if shadows or policy.trial is not None:
+            outcomes = appraise_by_shadows(
+                authentic, policy, appraisal, shadows, nonce=nonce, service=self.nonces, at=at, at_ms=at_ms
+            )
+            result = replace(result, shadows=outcomes)
         on_stage(Stage.APPRAISAL)
-        return _conclude(authentic, policy, appraisal, at, digest, historical=historical)
+        return result
 
     def _prove_origin(
         self, evidence: bytes, at: int, leeway: int, on_stage: Callable[[Stage], None]
@@ -162,6 +175,16 @@ class Verifier:
         authentic = authenticate(envelope, document, path)
         on_stage(Stage.SIGNATURE)
         return authentic
+
+
+def _refuse_shadow_in_force(policy: Policy, shadows: Sequence[Policy]) -> None:
+    if policy.shadow_of is not None:
+        msg = f"policy {policy.name} shadows {policy.shadow_of} and decides nothing"
+        raise ValueError(msg)
+    for shadow in shadows:
+        if shadow.shadow_of != policy.name:
+            msg = f"policy {shadow.name} does not shadow {policy.name}"
+            raise ValueError(msg)
 
 
 def _conclude(

@@ -130,9 +130,17 @@ class Reason(StrEnum):
         "document.optional-field-invalid",
         "nonce, user_data and public_key must each be null or at most 1024 bytes.",
     )
+    DOCUMENT_PCRS_AMBIGUOUS = (
+        "document.pcrs-ambiguous",
+        "The document has the PCRs of an enclave and those of a NitroTPM: no genuine module writes both.",
+    )
     DOCUMENT_NITRO_TPM = (
         "document.nitro-tpm",
         "This is a NitroTPM document of an EC2 instance, not of an enclave: an enclave policy cannot accept it.",
+    )
+    DOCUMENT_ENCLAVE = (
+        "document.enclave",
+        "This is an enclave's document, not a NitroTPM's: a policy for nitro-tpm evidence cannot accept it.",
     )
     DOCUMENT_FIELD_UNRECOGNISED = (
         "document.field-unrecognised",

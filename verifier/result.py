@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from verifier.evidence.document import DIGEST
-from verifier.evidence.pcrs import is_debug
+from verifier.evidence.pcrs import EvidenceKind, is_debug
 from verifier.nonces import SingleUse
 from verifier.policy.model import DebugMode
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from verifier.policy.findings import Finding
     from verifier.policy.freshness import Freshness
     from verifier.policy.model import Policy
+    from verifier.policy.shadows import ShadowOutcome
     from verifier.reasons import Reason
     from verifier.trust.authenticity import AuthenticEvidence
 
@@ -52,6 +53,7 @@ class PolicyReference:
     sha256: str
     debug: DebugMode
     """Shown in every result, so that a policy for development is noticed."""
+    evidence: EvidenceKind = EvidenceKind.ENCLAVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Claims:
     unrecognised: tuple[str, ...]
     """Names of fields that this version does not know."""
     anchor: AnchorReference
+    kind: EvidenceKind = EvidenceKind.ENCLAVE
+    """Whose PCRs these are: the same index means another thing in an enclave and in a NitroTPM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ class Affirmed:
     """The document was made just now, by a genuine enclave, running a build that the policy trusts.
 
     With ``historical``, "now" is ``evaluated_at`` and nothing later: whoever acts on a result must look at it.
+    Or by a genuine NitroTPM, under a policy for that kind of evidence: ``claims.kind`` tells.
     """
 
     claims: Claims
@@ -94,9 +99,17 @@ class Affirmed:
     historical: bool
     """True when it was appraised as of a time that somebody chose: says nothing about now, and is never signed."""
     evidence_sha256: str
+    shadows: tuple[ShadowOutcome, ...] = ()
+    """What shadow builds and shadow policies would have said; none of it counts."""
 
     def __post_init__(self) -> None:
-        """Refuse to exist without a build, unless debug mode hides it: the last line behind all that was checked."""
+        """Refuse to exist without a build, or under a policy for another kind of evidence.
+
+        The last line behind all that was checked; only debug mode hides the build.
+        """
+        if self.claims.kind is not self.policy.evidence:
+            msg = "a document of another kind than its policy is for cannot be affirmed"
+            raise ValueError(msg)
         if self.build is None and not (self.claims.debug and self.policy.debug is DebugMode.ALLOW):
             msg = "a document of no known build cannot be affirmed"
             raise ValueError(msg)
@@ -123,6 +136,8 @@ class Rejected:
     historical: bool
     """True when it was appraised as of a time that somebody chose."""
     evidence_sha256: str
+    shadows: tuple[ShadowOutcome, ...] = ()
+    """What shadow builds and shadow policies would have said of an authentic document; none of it counts."""
 
     @property
     def verdict(self) -> Verdict:
@@ -151,12 +166,13 @@ def claims_of(evidence: AuthenticEvidence) -> Claims:
         nonce=document.nonce,
         not_before=_EPOCH + timedelta(seconds=path.not_before),
         not_after=_EPOCH + timedelta(seconds=path.not_after),
-        debug=is_debug(document.pcrs),
+        debug=document.kind is EvidenceKind.ENCLAVE and is_debug(document.pcrs),
         unrecognised=document.unrecognised,
         anchor=AnchorReference(name=path.anchor.name, sha256=path.anchor.sha256),
+        kind=document.kind,
     )
 
 
 def reference_to(policy: Policy) -> PolicyReference:
     """Name a policy in a result."""
-    return PolicyReference(name=policy.name, sha256=policy.sha256, debug=policy.debug)
+    return PolicyReference(name=policy.name, sha256=policy.sha256, debug=policy.debug, evidence=policy.evidence)

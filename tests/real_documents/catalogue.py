@@ -66,6 +66,7 @@ def pinning_policy(document: Genuine, **changes: Any) -> Policy:  # noqa: ANN401
             {
                 "name": "pinned",
                 "builds": (Build(name="this", pcrs=seen.unaffirmed_claims.pcrs),),
+                "evidence": seen.unaffirmed_claims.kind,
                 "nonce": NonceMode.NONE,
                 "debug": DebugMode.ALLOW if document.debug else DebugMode.REJECT,
             }

@@ -1,12 +1,22 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.real_documents.catalogue import TODAY, Genuine, is_affirmed, pinning_policy, read_genuine
+from tests.real_documents.catalogue import (
+    TODAY,
+    Genuine,
+    find_genuine,
+    is_affirmed,
+    pinning_policy,
+    read_genuine,
+)
 from tests.support.core import reasons
 from verifier import Affirmed, AttestationResult, Policy, Reason, Rejected, Verifier
+from verifier.evidence.pcrs import ZERO, EvidenceKind
 from verifier.policy.model import Build, DebugMode, NonceMode
+from verifier.policy.nitro_tpm import BOOT_PCR, COMMAND_LINE_PCR, SECURE_BOOT_OFF, SECURE_BOOT_PCR
 
 SECOND = timedelta(seconds=1)
 WHOLE_LIFE = {"max_age_ms": 24 * 3600 * 1000, "clock_skew_ms": 0}
@@ -34,16 +44,33 @@ def test_all_of_them_are_looked_at(genuine_folder: Path) -> None:
 
 def test_it_is_affirmed_at_its_own_time_by_a_policy_that_pins_it(genuine: Genuine) -> None:
     """The verifier would refuse what AWS signs: an outage."""
-    if not genuine.is_enclave:
-        result = appraise(genuine, None, genuine.signed_at)
-        assert reasons(result) == (Reason.DOCUMENT_NITRO_TPM,)
-        return
     result = appraise(genuine, pinning_policy(genuine), genuine.signed_at)
     assert isinstance(result, Affirmed)
     assert result.claims.anchor.name == "aws-nitro-root-g1"
     assert result.claims.timestamp == genuine.signed_at
     assert result.claims.unrecognised == ()
     assert (result.claims.debug, result.claims.not_after) == (genuine.debug, genuine.last)
+    assert (result.claims.kind is EvidenceKind.ENCLAVE) is genuine.is_enclave
+
+
+def test_it_is_refused_where_the_other_kind_is_asked_for(genuine: Genuine) -> None:
+    """An EC2 instance would pass for an enclave, or the reverse."""
+    if genuine.debug:
+        return  # its PCRs cannot be those of a build
+    pinned = pinning_policy(genuine)
+    builds = tuple(replace(build, pcrs={**build.pcrs, 4: b"\1" * 48}) for build in pinned.builds)
+    other = EvidenceKind.NITRO_TPM if genuine.is_enclave else EvidenceKind.ENCLAVE
+    result = appraise(genuine, replace(pinned, builds=builds, evidence=other), genuine.signed_at)
+    expected = Reason.DOCUMENT_ENCLAVE if genuine.is_enclave else Reason.DOCUMENT_NITRO_TPM
+    assert reasons(result) == (expected,)
+
+
+def test_the_genuine_instance_booted_without_secure_boot(genuine_folder: Path) -> None:
+    """The value that signer mode refuses would be one that no instance has."""
+    tpm = find_genuine(genuine_folder, "_tpm_")
+    (build,) = pinning_policy(tpm).builds
+    assert build.pcrs[SECURE_BOOT_PCR] == SECURE_BOOT_OFF
+    assert (build.pcrs[BOOT_PCR] == ZERO, build.pcrs[COMMAND_LINE_PCR] == ZERO) == (False, True)
 
 
 def enclaves(folder: Path) -> list[Genuine]:

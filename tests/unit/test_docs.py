@@ -4,7 +4,7 @@ import importlib
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from verifier import ConfigurationError, Reason, read_policy, write_policy
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.measurements import pcr_of_text
 from verifier.policy.model import (
     Build,
@@ -93,6 +94,11 @@ def policies_with_everything() -> Iterator[Policy]:
             ),
         )
 
+    enforced = Build(name="b", pcrs={4: pcr, 12: pcr})
+    yield Policy(name="p", builds=(enforced,), evidence=EvidenceKind.NITRO_TPM, shadow_of="q")
+    image = dict.fromkeys((0, 1, 2), pcr)
+    yield Policy(name="p", builds=(Build(name="a", pcrs=image),), shadows=(replace(window, pcrs=image),))
+
 
 def keys_of(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Every key of a parsed policy, dotted; PCR indices are values, not keys."""
@@ -155,7 +161,7 @@ def grouped_values(policies: list[Policy]) -> dict[Any, list[Any]]:
         Build: list(chain.from_iterable(policy.builds for policy in policies)),
         DeniedBuild: list(chain.from_iterable(policy.denied for policy in policies)),
         Requirements: [policy.require for policy in policies],
-        PublicKeyRule: [policy.require.public_key for policy in policies],
+        PublicKeyRule: [policy.require.public_key for policy in policies if policy.require.public_key],
     }
 
 

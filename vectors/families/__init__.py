@@ -25,7 +25,7 @@ FAMILIES = (
         "windows",
         "cache",
     ),
-    *("policy", "freshness", "service_nonces", "historical", "binding", "resources", "recorded"),
+    *("policy", "nitro_tpm", "freshness", "service_nonces", "historical", "binding", "resources", "recorded"),
     *("policy_files", "base64_texts"),
 )
 

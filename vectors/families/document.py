@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from issuer.nsm import CborValue
     from vectors.case import Case
 
-MISSING, TPM = "document.field-missing", "document.nitro-tpm"
+MISSING, AMBIGUOUS = "document.field-missing", "document.pcrs-ambiguous"
 MANDATORY = ("module_id", "digest", "timestamp", "pcrs", "certificate", "cabundle")
 OPTIONAL = ("public_key", "user_data", "nonce")
 
@@ -33,7 +33,8 @@ def cases() -> Iterator[Case]:
     yield from _certificates()
     yield from _bundles()
     yield from _optionals()
-    yield from _nitro_tpm()
+    yield from _both_kinds()
+    yield from _unknown_fields()
 
 
 def _refused(field: str, reason: str, table: dict[str, tuple[CborValue, str]]) -> Iterator[Case]:
@@ -247,17 +248,23 @@ def _optionals() -> Iterator[Case]:
     yield rejected("nonce-hex", "nonce is hex in a text string.", seal(put("nonce", hexed)), reason)
 
 
-def _nitro_tpm() -> Iterator[Case]:
-    instead = tuple(("nitrotpm_pcrs" if key == "pcrs" else key, value) for key, value in pairs())
-    yield rejected("instead-of-pcrs", "A NitroTPM document of an EC2 instance.", seal(instead), TPM)
-    yield rejected("definite", "A NitroTPM document in a definite map.", seal(instead, "definite"), TPM)
+def _both_kinds() -> Iterator[Case]:
+    measured = Encoded(encode_map(PCRS.items()))
+    both = seal(also(measured, "nitrotpm_pcrs"))
+    yield rejected("beside-pcrs", "A document with both kinds of PCRs.", both, AMBIGUOUS)
+    yield rejected("tpm-policy", "The same, by a policy for NitroTPMs.", both, AMBIGUOUS, policy="tpm")
+    yield rejected("null", "nitrotpm_pcrs is there, and null.", seal(also(None, "nitrotpm_pcrs")), AMBIGUOUS)
+    halves = ("pcrs", None), ("nitrotpm_pcrs", measured)
     yield rejected(
-        "beside-pcrs",
-        "A document with both kinds of PCRs.",
-        seal(also(Encoded(encode_map(PCRS.items())), "nitrotpm_pcrs")),
-        TPM,
+        "pcrs-null",
+        "A NitroTPM document in which pcrs is there, and null.",
+        seal((*drop("pcrs"), *halves)),
+        AMBIGUOUS,
+        policy="tpm",
     )
-    yield rejected("null", "A document whose nitrotpm_pcrs is null.", seal(also(None, "nitrotpm_pcrs")), TPM)
+
+
+def _unknown_fields() -> Iterator[Case]:
     known = seal(also(None))
     yield rejected(
         "unknown-field",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectors.case import PolicyCase
-from vectors.policies import OTHER_INSTANCE, build, image
+from vectors.policies import OTHER_INSTANCE, TPM_PCRS, boot, build, image
 from vectors.world import PCRS, SIGNER, ZERO
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _HEX0 = PCRS[0].hex()
 
 def cases() -> Iterator[PolicyCase]:
     """Give every case of the family."""
-    for table in (_BUILDS, _VALUES, _KEYS, _SCALARS, _WINDOWS, _REQUIREMENTS, _PUBLIC_KEYS, _TOML):
+    for table in (_BUILDS, _VALUES, _TPM, _SHADOWS, _KEYS, _SCALARS, _WINDOWS, _REQUIREMENTS, _PUBLIC_KEYS, _TOML):
         for slug, (description, text) in table.items():
             yield PolicyCase(id=f"policy.{slug}", description=description, text=text)
 
@@ -83,6 +83,65 @@ _VALUES = {
     "pcr-index-padded": ("An index written 00.", _NAME + build(image()).replace(" 0 =", " 00 =")),
     "pcr-index-name": ("An index written PCR0.", _NAME + build(image()).replace(" 0 =", " PCR0 =")),
     "pcrs-list": ("PCRs as a list.", _built(f'["{_HEX0}"]')),
+}
+
+_TPM_NAME = _NAME + 'evidence = "nitro-tpm"\n'
+_TPM_BUILD = build(boot())
+# PCR7 of every instance without Secure Boot: the measurement of five variables that are off or empty.
+_SECURE_BOOT_OFF = bytes.fromhex(
+    "98441c7f7625d10058c47683aec486ce311c633235eb555593a7ee791121e3578ae72d04ecef661f272d59058b77af35"
+)
+_TPM = {
+    "evidence-unknown": ("Evidence of a kind that nobody knows.", _NAME + 'evidence = "tpm"\n' + _BUILD),
+    "tpm-pcr4-alone": (
+        "PCR4 without PCR12: whoever starts the instance chooses the command line.",
+        _TPM_NAME + build({4: TPM_PCRS[4]}),
+    ),
+    "tpm-pcr12-alone": ("PCR12 without PCR4.", _TPM_NAME + build({12: TPM_PCRS[12]})),
+    "tpm-image-pcrs": ("The PCRs of an enclave's image under a policy for NitroTPMs.", _TPM_NAME + _BUILD),
+    "tpm-firmware-alone": (
+        "PCR0 and PCR1, which AWS keeps constant.",
+        _TPM_NAME + build({0: TPM_PCRS[0], 1: TPM_PCRS[1]}),
+    ),
+    "tpm-pcr4-zero": ("PCR4 of zeros.", _TPM_NAME + build({**boot(), 4: ZERO})),
+    "tpm-pcr24": ("A PCR that no TPM has.", _TPM_NAME + build({**boot(), 24: SIGNER})),
+    "tpm-signer-without-pcr7": ("Signer mode without PCR7.", _TPM_NAME + 'mode = "signer"\n' + _TPM_BUILD),
+    "tpm-signer-zero": ("Signer mode with a PCR7 of zeros.", _TPM_NAME + 'mode = "signer"\n' + build({7: ZERO})),
+    "tpm-secure-boot-off": (
+        "Signer mode with the PCR7 of every instance without Secure Boot.",
+        _TPM_NAME + 'mode = "signer"\n' + build({7: _SECURE_BOOT_OFF}),
+    ),
+    "tpm-debug": ("Debug mode, which only enclaves have.", _TPM_NAME + 'debug = "allow"\n' + _TPM_BUILD),
+    "tpm-role": (
+        "PCR3 of a NitroTPM is of no role.",
+        _TPM_NAME + _TPM_BUILD + '\n[require]\npcr3_role_arn = ["arn:aws:iam::123456789012:role/a"]\n',
+    ),
+    "tpm-instance": (
+        "PCR4 of a NitroTPM is of no instance.",
+        _TPM_NAME + _TPM_BUILD + f'\n[require]\npcr4_instance_id = ["{OTHER_INSTANCE}"]\n',
+    ),
+    "tpm-pcr8": (
+        "PCR8 of a NitroTPM is of no signer.",
+        _TPM_NAME + _TPM_BUILD + f'\n[require]\npcr8 = ["{SIGNER.hex()}"]\n',
+    ),
+    "enclave-tpm-pcrs": ("PCR4 and PCR12 under a policy for enclaves.", _NAME + _TPM_BUILD),
+}
+
+_SHADOWS = {
+    "shadow-alone": ("A shadow build, and none that counts.", _NAME + build(image(), table="shadow")),
+    "shadow-pcr0-alone": (
+        "A shadow build that would be refused as a build.",
+        _NAME + _BUILD + build({0: PCRS[0]}, name="v2", table="shadow"),
+    ),
+    "shadow-same-name": ("A shadow build with a build's name.", _NAME + _BUILD + build(image(), table="shadow")),
+    "shadow-of-itself": ("A policy that shadows itself.", _NAME + 'shadow_of = "refused"\n' + _BUILD),
+    "shadow-of-nothing": ("A shadow of no name.", _NAME + 'shadow_of = ""\n' + _BUILD),
+    "shadow-of-path": ("A shadow of no possible policy.", _NAME + 'shadow_of = "../payments"\n' + _BUILD),
+    "shadow-of-true": ("shadow_of = true.", _NAME + "shadow_of = true\n" + _BUILD),
+    "shadow-in-shadow": (
+        "Shadow builds in a shadow policy.",
+        _NAME + 'shadow_of = "payments"\n' + _BUILD + build(image(), name="v2", table="shadow"),
+    ),
 }
 
 _KEYS = {

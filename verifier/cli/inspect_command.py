@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Show what a document says, unverified.",
-    epilog=exit_codes("an enclave's document was shown", "it cannot be read as one"),
+    epilog=exit_codes("a document was shown", "it cannot be read as one"),
 )
 @click.argument("file")
 @click.option(

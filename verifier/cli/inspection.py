@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 from verifier.cli.ties import compare_identities
 from verifier.evidence.document import DIGEST, AttestationDocument, decode_document
 from verifier.evidence.envelope import Envelope, decode_envelope
-from verifier.evidence.pcrs import is_debug
-from verifier.reasons import Reason, Rejection
+from verifier.evidence.pcrs import EvidenceKind, is_debug
+from verifier.reasons import Rejection
 from verifier.service.wire import ReasonBody, write_bytes, write_time
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME, AWS_NITRO_ROOT_G1_SHA256
 from verifier.trust.certificate import Certificate, decode_certificate
@@ -113,12 +113,10 @@ def inspect_evidence(evidence: bytes, at: datetime) -> Inspection:
     try:
         opened = decode_envelope(evidence)
         envelope = _envelope(evidence, opened)
-        document = _document(decode_document(opened.payload), at)
-        kind = "enclave"
+        decoded = decode_document(opened.payload)
+        document, kind = _document(decoded, at), decoded.kind.value
     except Rejection as rejection:
         problem = _problem(rejection)
-        if rejection.reason is Reason.DOCUMENT_NITRO_TPM:
-            kind = "nitro-tpm"
     return Inspection(
         kind=kind,
         evidence_bytes=len(evidence),
@@ -150,7 +148,7 @@ def _document(document: AttestationDocument, at: datetime) -> DocumentShape:
         module_id=document.module_id,
         timestamp=write_time(datetime.fromtimestamp(document.timestamp_ms / 1000, UTC)),
         digest=DIGEST,
-        debug=is_debug(document.pcrs),
+        debug=document.kind is EvidenceKind.ENCLAVE and is_debug(document.pcrs),
         pcrs={str(index): document.pcrs[index].hex() for index in sorted(document.pcrs)},
         user_data=_optional(document.user_data),
         public_key=_optional(document.public_key),

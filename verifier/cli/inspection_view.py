@@ -13,6 +13,7 @@ from verifier.cli.chain_view import chain_table, span
 from verifier.cli.display import BAD, DIM, HEAD, WARN, describe_bytes, facts, plain
 from verifier.cli.pcr_view import pcr_table
 from verifier.cli.ties import Outcome
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.service.wire import read_bytes
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ _KINDS = {"enclave": "a Nitro Enclave's attestation document", "nitro-tpm": "a N
 
 def show_inspection(console: Console, inspection: Inspection) -> None:
     """Print all that could be read, and why the rest could not."""
-    kind = _KINDS.get(inspection.kind or "", "not an attestation document")
-    head = Text.assemble((kind, HEAD), "\nNothing below was verified: anyone can write a document that says this.")
+    what = _KINDS.get(inspection.kind or "", "not an attestation document")
+    head = Text.assemble((what, HEAD), "\nNothing below was verified: anyone can write a document that says this.")
     console.print(Panel(head, title=Text("unverified", style=f"bold {WARN}"), title_align="left", border_style=WARN))
     _section(console, "envelope")
     console.print(facts(_envelope(inspection)))
-    if inspection.document is not None:
-        _show_document(console, inspection.document, datetime.fromisoformat(inspection.inspected_at))
+    if inspection.document is not None and inspection.kind is not None:
+        kind = EvidenceKind(inspection.kind)
+        _show_document(console, inspection.document, kind, datetime.fromisoformat(inspection.inspected_at))
     if inspection.problem is not None:
         console.print()
         console.print(_explain(inspection.problem))
@@ -47,13 +49,12 @@ def _section(console: Console, title: str) -> None:
     console.print(Rule(Text.assemble((title, HEAD), ("  unverified", WARN)), align="left", style=DIM))
 
 
-def _show_document(console: Console, document: DocumentShape, at: datetime) -> None:
+def _show_document(console: Console, document: DocumentShape, kind: EvidenceKind, at: datetime) -> None:
     _section(console, "claims")
     console.print(facts(_claims(document, at)))
     _section(console, "measurements")
-    console.print(
-        pcr_table({int(index): bytes.fromhex(value) for index, value in document.pcrs.items()}, console.width)
-    )
+    pcrs = {int(index): bytes.fromhex(value) for index, value in document.pcrs.items()}
+    console.print(pcr_table(pcrs, console.width, kind))
     _section(console, "certificates")
     console.print(chain_table(document.certificates, at))
     _section(console, "identity")

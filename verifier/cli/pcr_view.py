@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.cli.display import DIM, KEY, ranges
-from verifier.evidence.pcrs import PCR_NAMES, ZERO
+from verifier.evidence.pcrs import ZERO, EvidenceKind, pcr_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ _WHOLE_FROM_WIDTH = 120
 _HALF = 48
 
 
-def pcr_table(pcrs: Mapping[int, bytes], width: int) -> Table:
+def pcr_table(pcrs: Mapping[int, bytes], width: int, kind: EvidenceKind = EvidenceKind.ENCLAVE) -> Table:
     """Lay out PCRs in order; where ``width`` is narrow, values stand in two halves of one length."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style=KEY, no_wrap=True)
@@ -26,7 +26,7 @@ def pcr_table(pcrs: Mapping[int, bytes], width: int) -> Table:
     for index in sorted(index for index, value in pcrs.items() if value != ZERO):
         digits = pcrs[index].hex()
         shown = digits if width >= _WHOLE_FROM_WIDTH else f"{digits[:_HALF]}\n{digits[_HALF:]}"
-        table.add_row(f"PCR{index}", Text(shown), PCR_NAMES.get(index, ""))
+        table.add_row(f"PCR{index}", Text(shown), pcr_names(kind).get(index, ""))
     zero = [index for index, value in pcrs.items() if value == ZERO]
     if zero:
         table.add_row("others", Text(f"all zero: PCR {ranges(zero)}", style=DIM))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, describe_bytes, facts, plain
 from verifier.cli.pcr_view import pcr_table
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.model import DebugMode
 from verifier.result import Affirmed, AttestationResult, Claims, Rejected
 from verifier.service.wire import write_time
@@ -93,11 +94,13 @@ def _show_claims(console: Console, claims: Claims, *, affirmed: bool) -> None:
     else:
         console.print(Text("what the document says (authentic, not affirmed: do not act on it)", style=WARN))
     console.print(facts(_claims(claims)))
-    console.print(pcr_table(claims.pcrs, console.width))
+    console.print(pcr_table(claims.pcrs, console.width, claims.kind))
 
 
 def _claims(claims: Claims) -> Iterator[tuple[str, Text | str]]:
     yield "module_id", plain(claims.module_id)
+    if claims.kind is not EvidenceKind.ENCLAVE:
+        yield "kind", f"{claims.kind}: of an EC2 instance, not of an enclave"
     yield "timestamp", write_time(claims.timestamp)
     yield "certified", f"{write_time(claims.not_before)} to {write_time(claims.not_after)}"
     yield "trust anchor", _anchor(claims.anchor)

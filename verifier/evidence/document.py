@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from verifier.evidence.cbor import CborError, CborFault, decode_item
-from verifier.evidence.pcrs import PCR_BYTES, PCR_COUNT
+from verifier.evidence.pcrs import PCR_BYTES, PCR_COUNT, EvidenceKind
 from verifier.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ _FAULT_REASONS = {
 class AttestationDocument:
     """A well-formed attestation document that nobody has believed yet."""
 
+    kind: EvidenceKind
     module_id: str
     timestamp_ms: int
     """Milliseconds since 1970 by the NSM's clock, which the enclave cannot set."""
     pcrs: Mapping[int, bytes]
+    """What an index stands for depends on ``kind``."""
     certificate: bytes
     cabundle: tuple[bytes, ...]
     """Root first, issuer of ``certificate`` last."""
@@ -68,18 +70,21 @@ def decode_document(payload: bytes) -> AttestationDocument:
     """Read a payload as an attestation document.
 
     Raises:
-        Rejection: not CBOR, not a map with text keys, a field missing, of the wrong type or out of bounds, or a
-            NitroTPM document.
+        Rejection: not CBOR, not a map with text keys, a field missing, of the wrong type or out of bounds, or PCRs of
+            both kinds.
     """
     fields = _decode_fields(payload)
+    kind = EvidenceKind.ENCLAVE
     if NITRO_TPM_PCRS in fields:
-        raise Rejection(Reason.DOCUMENT_NITRO_TPM, "it carries nitrotpm_pcrs")
+        kind = EvidenceKind.NITRO_TPM
+        _rename_tpm_pcrs(fields)
     for name in MANDATORY_FIELDS:
         if name not in fields:
             raise Rejection(Reason.DOCUMENT_FIELD_MISSING, f"{name} is absent")
     if fields["digest"] != DIGEST:
         raise Rejection(Reason.DOCUMENT_DIGEST_UNSUPPORTED, "digest is not SHA384")
     return AttestationDocument(
+        kind=kind,
         module_id=_module_id(fields["module_id"]),
         timestamp_ms=_timestamp(fields["timestamp"]),
         pcrs=_pcrs(fields["pcrs"]),
@@ -103,6 +108,13 @@ def _decode_fields(payload: bytes) -> dict[str, object]:
         if type(key) is not str:
             raise Rejection(Reason.DOCUMENT_KEY_INVALID, "the payload has a key that is not text")
     return cast("dict[str, object]", item)
+
+
+def _rename_tpm_pcrs(fields: dict[str, object]) -> None:
+    """Give a NitroTPM's PCRs the name of an enclave's: that is the only difference in form between the two kinds."""
+    if "pcrs" in fields:
+        raise Rejection(Reason.DOCUMENT_PCRS_AMBIGUOUS, "it carries both pcrs and nitrotpm_pcrs")
+    fields["pcrs"] = fields.pop(NITRO_TPM_PCRS)
 
 
 def _module_id(value: object) -> str:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
+class EvidenceKind(StrEnum):
+    """Who made a document. The two share envelope and root of trust, and not the meaning of a single PCR."""
+
+    ENCLAVE = "enclave"
+    """The Nitro Secure Module of an enclave."""
+    NITRO_TPM = "nitro-tpm"
+    """The NitroTPM of an EC2 instance."""
+
+
 PCR_COUNT = 32
+TPM_PCR_COUNT = 24
 PCR_BYTES = 48
 """SHA-384, the only digest that Nitro Enclaves use."""
 
@@ -27,6 +39,34 @@ PCR_NAMES: Mapping[int, str] = MappingProxyType(
         8: "image signing certificate",
     }
 )
+TPM_PCR_NAMES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "firmware code",
+        1: "firmware data",
+        2: "pluggable firmware code",
+        3: "pluggable firmware data",
+        4: "boot binaries",
+        5: "boot configuration and partition table",
+        6: "host platform",
+        7: "Secure Boot policy",
+        8: "boot loader: commands and kernel command line",
+        9: "boot loader: files read",
+        10: "integrity measurements of the running system",
+        11: "unified kernel image: sections and phases",
+        12: "kernel command line given at boot",
+        13: "system extensions",
+        14: "shim's certificates",
+        15: "system identity",
+        16: "debug",
+        23: "application",
+    }
+)
+"""By the user guide of EC2 up to 7, 12, 16 and 23; the others as Linux boot software uses them."""
+
+
+def pcr_names(kind: EvidenceKind) -> Mapping[int, str]:
+    """Give what the PCRs of a kind of document are known as."""
+    return PCR_NAMES if kind is EvidenceKind.ENCLAVE else TPM_PCR_NAMES
 
 
 def is_debug(pcrs: Mapping[int, bytes]) -> bool:

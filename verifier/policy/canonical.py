@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from verifier.policy.model import Build, DeniedBuild, Policy, PublicKeyRule, Requirements
@@ -20,7 +20,15 @@ _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms"
 
 def write_policy(policy: Policy) -> str:
     """Write a policy as TOML that ``read_policy`` reads back to an equal one."""
-    return "\n".join((*_scalars(policy), *_builds(policy), *_denied(policy), *_require(policy.require))) + "\n"
+    return "\n".join(_lines(policy)) + "\n"
+
+
+def _lines(policy: Policy) -> Iterator[str]:
+    yield from _scalars(policy)
+    yield from _builds("build", policy.builds)
+    yield from _builds("shadow", policy.shadows)
+    yield from _denied(policy)
+    yield from _require(policy.require)
 
 
 def write_duration(milliseconds: int) -> str:
@@ -33,6 +41,9 @@ def write_duration(milliseconds: int) -> str:
 
 def _scalars(policy: Policy) -> Iterator[str]:
     yield f"name = {_text(policy.name)}"
+    if policy.shadow_of is not None:
+        yield f"shadow_of = {_text(policy.shadow_of)}"
+    yield f"evidence = {_text(policy.evidence)}"
     yield f"max_age = {_text(write_duration(policy.max_age_ms))}"
     yield f"clock_skew = {_text(write_duration(policy.clock_skew_ms))}"
     yield f"nonce = {_text(policy.nonce)}"
@@ -40,9 +51,9 @@ def _scalars(policy: Policy) -> Iterator[str]:
     yield f"mode = {_text(policy.mode)}"
 
 
-def _builds(policy: Policy) -> Iterator[str]:
-    for build in policy.builds:
-        yield from ("", "[[build]]", *_named_pcrs(build))
+def _builds(table: str, builds: Iterable[Build]) -> Iterator[str]:
+    for build in builds:
+        yield from ("", f"[[{table}]]", *_named_pcrs(build))
         if build.not_before is not None:
             yield f"not_before = {_moment(build.not_before)}"
         if build.not_after is not None:

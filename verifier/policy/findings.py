@@ -5,18 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.nonces import SingleUse
 from verifier.policy.bindings import check_bindings
 from verifier.policy.freshness import Freshness, check_nonce, check_times
 from verifier.policy.measurements import check_measurements
+from verifier.policy.shadows import ShadowOutcome, compare_verdicts
 from verifier.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from verifier.nonces import IssuedNonce, NonceService
+    from verifier.policy.freshness import NonceCheck
     from verifier.policy.model import Policy
     from verifier.trust.authenticity import AuthenticEvidence
+
+
+_REPLAYED = Reason.FRESHNESS_NONCE_REPLAYED
+_OTHER_KIND = {
+    EvidenceKind.NITRO_TPM: Rejection(Reason.DOCUMENT_NITRO_TPM, "it is a NitroTPM's, and the policy is for enclaves"),
+    EvidenceKind.ENCLAVE: Rejection(Reason.DOCUMENT_ENCLAVE, "it is an enclave's, and the policy is for NitroTPMs"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +67,7 @@ def appraise_evidence(  # noqa: PLR0913 - each is an input of its own
     Raises:
         GuardUnavailableError: the guard cannot tell whether the nonce was used.
     """
-    build, found = check_measurements(evidence.document.pcrs, policy, at)
-    found.extend(check_bindings(evidence.document, policy.require))
-    found.extend(check_times(evidence, policy, at_ms))
-    check = check_nonce(evidence, policy, expected=nonce, service=service, at=at_ms)
-    found.extend(check.found)
+    build, found, check = _compare(evidence, policy, nonce=nonce, service=service, at=at, at_ms=at_ms)
     if check.issued is not None and not found and not historical and not _is_first_use(check.issued, service, at_ms):
         found.append(Rejection(Reason.FRESHNESS_NONCE_REPLAYED, "the nonce was used before"))
     return Appraisal(
@@ -72,6 +79,62 @@ def appraise_evidence(  # noqa: PLR0913 - each is an input of its own
             single_use=SingleUse.OFF if historical else check.single_use,
         ),
     )
+
+
+def appraise_by_shadows(  # noqa: PLR0913 - what appraise_evidence takes, and two more
+    evidence: AuthenticEvidence,
+    policy: Policy,
+    enforced: Appraisal,
+    shadows: Iterable[Policy],
+    *,
+    nonce: bytes | None,
+    service: NonceService | None,
+    at: datetime,
+    at_ms: int,
+) -> tuple[ShadowOutcome, ...]:
+    """Say what a policy's own shadow builds, and then each policy that shadows it, would have made of evidence.
+
+    The single-use guard is not asked: a shadow uses nothing up. What ``enforced`` found out from it holds here, too.
+    """
+    outcomes = []
+    for shadow in (*([] if policy.trial is None else [policy.trial]), *shadows):
+        build, found, check = _compare(evidence, shadow, nonce=nonce, service=service, at=at, at_ms=at_ms)
+        reasons = tuple(rejection.reason for rejection in found)
+        if check.issued is not None:
+            reasons += tuple(finding.reason for finding in enforced.findings if finding.reason is _REPLAYED)
+        outcomes.append(
+            ShadowOutcome(
+                policy=shadow.name,
+                sha256=policy.sha256 if shadow is policy.trial else shadow.sha256,
+                change=compare_verdicts(enforced=not enforced.findings, shadow=not reasons),
+                build=build,
+                reasons=reasons,
+            )
+        )
+    return tuple(outcomes)
+
+
+def _compare(
+    evidence: AuthenticEvidence,
+    policy: Policy,
+    *,
+    nonce: bytes | None,
+    service: NonceService | None,
+    at: datetime,
+    at_ms: int,
+) -> tuple[str | None, list[Rejection], NonceCheck]:
+    """Find everything that can be found without using anything up."""
+    document = evidence.document
+    if document.kind is policy.evidence:
+        build, found = check_measurements(document.pcrs, policy, at)
+    else:
+        # Nothing is compared: the same index is of another thing.
+        build, found = None, [_OTHER_KIND[document.kind]]
+    found.extend(check_bindings(document, policy.require))
+    found.extend(check_times(evidence, policy, at_ms))
+    check = check_nonce(evidence, policy, expected=nonce, service=service, at=at_ms)
+    found.extend(check.found)
+    return build, found, check
 
 
 def _is_first_use(nonce: IssuedNonce, service: NonceService | None, at: int) -> bool:

@@ -88,7 +88,7 @@ def _check_service_nonce(
         found = [Rejection(Reason.FRESHNESS_NONCE_MISSING, "the document carries no nonce")]
     else:
         try:
-            issued = service.read(document.nonce, policy=policy.name)
+            issued = service.read(document.nonce, policy=policy.nonce_scope)
             check_nonce_time(issued, document_at=document.timestamp_ms, at=at, skew=policy.clock_skew_ms)
         except Rejection as rejection:
             found.append(rejection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from verifier.evidence.pcrs import ZERO, is_debug, unmeasured
+from verifier.evidence.pcrs import ZERO, EvidenceKind, is_debug, unmeasured
 from verifier.policy.matching import matches
 from verifier.policy.model import Build, DebugMode, Policy, Requirements
 from verifier.reasons import Reason, Rejection
@@ -21,23 +21,30 @@ def pcr_of_text(text: str) -> bytes:
 
 
 def check_measurements(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> tuple[str | None, list[Rejection]]:
-    """Compare PCRs with a policy's builds; give the name of the build that runs and everything that is wrong."""
-    found = list(_check_measured(pcrs, policy))
+    """Compare PCRs with a policy's builds; give the name of the build that runs and everything that is wrong.
+
+    The PCRs are those of a document of the kind that the policy is for: only ``appraise_evidence`` calls this.
+    """
+    may_be_debug = policy.evidence is EvidenceKind.ENCLAVE
+    found = list(_check_measured(pcrs, policy)) if may_be_debug else []
     found.extend(
         Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}")
         for denied in policy.denied_index.match(pcrs)
     )
     name = None
-    if not (is_debug(pcrs) and policy.debug is DebugMode.REJECT):
+    debug = may_be_debug and is_debug(pcrs)
+    if not (debug and policy.debug is DebugMode.REJECT):
         # Otherwise there is nothing to compare: debug mode zeroes what builds are known by.
-        name, mismatch = _check_builds(pcrs, policy, at)
+        name, mismatch = _check_builds(pcrs, policy, at, debug=debug)
         found.extend(mismatch)
     found.extend(_check_requirements(pcrs, policy.require))
     return name, found
 
 
-def _check_builds(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> tuple[str | None, list[Rejection]]:
-    candidates = policy.index.match_in_debug(pcrs) if is_debug(pcrs) else policy.index.match(pcrs)
+def _check_builds(
+    pcrs: Mapping[int, bytes], policy: Policy, at: datetime, *, debug: bool
+) -> tuple[str | None, list[Rejection]]:
+    candidates = policy.index.match_in_debug(pcrs) if debug else policy.index.match(pcrs)
     in_window = [build for build in candidates if _is_in_window(build, at)]
     if in_window:
         return _name_of(in_window, pcrs), []

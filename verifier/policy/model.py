@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from verifier.evidence.document import MAX_FIELD_BYTES
-from verifier.evidence.pcrs import IMAGE_PCRS, PCR_BYTES, PCR_COUNT, ZERO
+from verifier.evidence.pcrs import IMAGE_PCRS, PCR_BYTES, ZERO, EvidenceKind
 from verifier.policy.canonical import write_policy
+from verifier.policy.entries import problems_of_pcrs, problems_of_window
 from verifier.policy.matching import BuildIndex
+from verifier.policy.nitro_tpm import problems_of_tpm_build
 from verifier.reasons import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 CURVES = ("secp256r1", "secp384r1", "secp521r1", "secp256k1")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_BUILD_NAME_LENGTH = 128
 _ROLE_ARN = re.compile(r"arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}")
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?")
 
@@ -61,9 +61,9 @@ class MeasurementMode(StrEnum):
     """What a build is known by."""
 
     IMAGE = "image"
-    """PCR0, PCR1 and PCR2."""
+    """PCR0, PCR1 and PCR2; of a NitroTPM, PCR4 and PCR12."""
     SIGNER = "signer"
-    """PCR8: any image signed with a certificate."""
+    """PCR8: any image signed with a certificate. Of a NitroTPM, PCR7: whatever its Secure Boot policy admits."""
 
 
 class KeyKind(StrEnum):
@@ -127,6 +127,8 @@ class Policy:
 
     name: str
     builds: tuple[Build, ...]
+    evidence: EvidenceKind = EvidenceKind.ENCLAVE
+    """The only kind of document that it ever accepts."""
     max_age_ms: int = DEFAULT_MAX_AGE_MS
     clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS
     nonce: NonceMode = NonceMode.REQUIRED
@@ -134,19 +136,37 @@ class Policy:
     mode: MeasurementMode = MeasurementMode.IMAGE
     denied: tuple[DeniedBuild, ...] = ()
     require: Requirements = field(default_factory=Requirements)
+    shadows: tuple[Build, ...] = ()
+    """Builds that are tried: evaluated as if they were among ``builds``, and enforced in nothing."""
+    shadow_of: str | None = None
+    """The policy that this one shadows; it is then evaluated beside that one and decides nothing."""
     sha256: str = field(init=False, compare=False)
     """Digest of the canonical text, which ``nitro-verifier policy show`` prints."""
     index: BuildIndex[Build] = field(init=False, compare=False, repr=False)
     denied_index: BuildIndex[DeniedBuild] = field(init=False, compare=False, repr=False)
+    trial: Policy | None = field(init=False, compare=False, repr=False)
+    """This policy as it would be with its shadow builds in force; ``None`` when it has none."""
 
     def __post_init__(self) -> None:
         """Refuse what a policy cannot mean; then digest it and index its builds."""
-        problems = (*_problems_of_scalars(self), *_problems_of_builds(self), *_problems_of_requirements(self.require))
+        problems = (
+            *_problems_of_scalars(self),
+            *_problems_of_kind(self),
+            *_problems_of_builds(self),
+            *_problems_of_requirements(self.require),
+        )
         if problems:
             raise ConfigurationError(*(f"policy {self.name}: {problem}" for problem in problems))
         object.__setattr__(self, "sha256", hashlib.sha256(write_policy(self).encode()).hexdigest())
         object.__setattr__(self, "index", BuildIndex(self.builds))
         object.__setattr__(self, "denied_index", BuildIndex(self.denied))
+        trial = replace(self, builds=(*self.builds, *self.shadows), shadows=()) if self.shadows else None
+        object.__setattr__(self, "trial", trial)
+
+    @property
+    def nonce_scope(self) -> str:
+        """The name that the nonces it reads were issued for: a shadow is shown those of the policy it shadows."""
+        return self.name if self.shadow_of is None else self.shadow_of
 
 
 def _problems_of_scalars(policy: Policy) -> Iterator[str]:
@@ -156,34 +176,44 @@ def _problems_of_scalars(policy: Policy) -> Iterator[str]:
         yield "max_age must be more than 0 and at most 366d"
     if not 0 <= policy.clock_skew_ms <= MAX_CLOCK_SKEW_MS:
         yield "clock_skew must be at most 1h"
+    if policy.shadow_of is not None:
+        if not _NAME.fullmatch(policy.shadow_of) or policy.shadow_of == policy.name:
+            yield "shadow_of must name another policy"
+        if policy.shadows:
+            yield "a shadow policy decides nothing as it is: write its [[shadow]] builds as [[build]]"
+
+
+def _problems_of_kind(policy: Policy) -> Iterator[str]:
+    """Name what has a meaning for enclaves alone."""
+    if policy.evidence is EvidenceKind.ENCLAVE:
+        return
+    if policy.debug is DebugMode.ALLOW:
+        yield 'debug = "allow" is for enclaves; an EC2 instance has no such mode'
+    for name in ("pcr3_role_arn", "pcr4_instance_id", "pcr8"):
+        if getattr(policy.require, name) is not None:
+            yield f"require.{name} is for enclaves: this PCR of a NitroTPM holds something else"
 
 
 def _problems_of_builds(policy: Policy) -> Iterator[str]:
     if not policy.builds:
         yield "no [[build]]: nothing would ever match; add the measurements that nitro-cli build-enclave printed"
-    named = Counter(build.name for build in policy.builds)
+    builds = (*policy.builds, *policy.shadows)
+    named = Counter(build.name for build in builds)
     for name in sorted(name for name, count in named.items() if count > 1):
         yield f"two builds are named {name!r}"
-    for build in policy.builds:
+    for build in builds:
         where = f"build {build.name!r}"
-        yield from _problems_of_pcrs(where, build.name, build.pcrs)
+        yield from problems_of_pcrs(where, build.name, build.pcrs)
         yield from _problems_of_measurements(where, build, policy)
-        yield from _problems_of_window(where, build)
+        yield from problems_of_window(where, build.not_before, build.not_after)
     for denied in policy.denied:
-        yield from _problems_of_pcrs(f"deny {denied.name!r}", denied.name, denied.pcrs)
-
-
-def _problems_of_pcrs(where: str, name: str, pcrs: Mapping[int, bytes]) -> Iterator[str]:
-    if not 0 < len(name) <= _BUILD_NAME_LENGTH or not name.isprintable():
-        yield f"{where}: the name must be 1 to {_BUILD_NAME_LENGTH} printable characters"
-    if not pcrs:
-        yield f"{where}: no PCRs, so it would match everything"
-    for index, value in pcrs.items():
-        if not 0 <= index < PCR_COUNT or len(value) != PCR_BYTES:
-            yield f"{where}: PCR{index} must be one of 0 to 31 with a value of 96 hex digits"
+        yield from problems_of_pcrs(f"deny {denied.name!r}", denied.name, denied.pcrs)
 
 
 def _problems_of_measurements(where: str, build: Build, policy: Policy) -> Iterator[str]:
+    if policy.evidence is EvidenceKind.NITRO_TPM:
+        yield from problems_of_tpm_build(where, build.pcrs, by_signer=policy.mode is MeasurementMode.SIGNER)
+        return
     for index in IMAGE_PCRS:
         if build.pcrs.get(index) == ZERO and policy.debug is DebugMode.REJECT:
             yield f"{where}: PCR{index} is all zero, which is what debug mode reports; take it from a normal run"
@@ -195,21 +225,6 @@ def _problems_of_measurements(where: str, build: Build, policy: Policy) -> Itera
     if missing:
         absent = " and ".join(missing)
         yield f'{where}: {absent} missing; PCR0, PCR1 and PCR2 together say what runs (or mode = "signer")'
-
-
-def _problems_of_window(where: str, build: Build) -> Iterator[str]:
-    window = [moment for moment in (build.not_before, build.not_after) if moment is not None]
-    if not all(_has_utc_form(moment) for moment in window):
-        yield f"{where}: not_before and not_after need a time zone, such as 2027-01-31T00:00:00Z"
-    elif len(window) == 2 and window[0] >= window[1]:  # noqa: PLR2004 - both ends
-        yield f"{where}: not_before is not earlier than not_after"
-
-
-def _has_utc_form(moment: datetime) -> bool:
-    try:
-        return moment.utcoffset() is not None and moment.astimezone(UTC) is not None
-    except OverflowError:  # the first and last hours of the calendar, in another zone
-        return False
 
 
 def _problems_of_requirements(require: Requirements) -> Iterator[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from verifier.evidence.pcrs import PCR_BYTES
+from verifier.evidence.pcrs import PCR_BYTES, EvidenceKind
 from verifier.policy.model import (
     DEFAULT_CLOCK_SKEW_MS,
     DEFAULT_MAX_AGE_MS,
@@ -82,12 +82,15 @@ class _Reading:
         name = self._text(table, "name", "") or self.name or ""
         found: dict[str, object] = {
             "name": name,
+            "shadow_of": self._text(table, "shadow_of", "") if "shadow_of" in table else None,
+            "evidence": self._choice(table, "evidence", EvidenceKind.ENCLAVE),
             "max_age_ms": self._duration(table, "max_age", DEFAULT_MAX_AGE_MS),
             "clock_skew_ms": self._duration(table, "clock_skew", DEFAULT_CLOCK_SKEW_MS),
             "nonce": self._choice(table, "nonce", NonceMode.REQUIRED),
             "debug": self._choice(table, "debug", DebugMode.REJECT),
             "mode": self._choice(table, "mode", MeasurementMode.IMAGE),
-            "builds": tuple(self._build(entry, at) for at, entry in enumerate(self._tables(table, "build"), 1)),
+            "builds": self._builds(table, "build"),
+            "shadows": self._builds(table, "shadow"),
             "denied": tuple(self._denied(entry, at) for at, entry in enumerate(self._tables(table, "deny"), 1)),
             "require": self._require(self._table(table, "require", "")),
         }
@@ -101,10 +104,13 @@ class _Reading:
             raise ConfigurationError(*found_by_reader)
         return policy
 
-    def _build(self, entry: dict[str, object], at: int) -> Build:
-        where = f"build {at}: "
+    def _builds(self, table: dict[str, object], key: str) -> tuple[Build, ...]:
+        return tuple(self._build(entry, key, at) for at, entry in enumerate(self._tables(table, key), 1))
+
+    def _build(self, entry: dict[str, object], key: str, at: int) -> Build:
+        where = f"{key} {at}: "
         build = Build(
-            name=self._text(entry, "name", where) or f"build-{at}",
+            name=self._text(entry, "name", where) or f"{key}-{at}",
             pcrs=self._pcrs(entry, where),
             not_before=self._moment(entry, "not_before", where),
             not_after=self._moment(entry, "not_after", where),

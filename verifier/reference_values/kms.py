@@ -1,6 +1,7 @@
 """A policy's measurements as conditions of an AWS KMS key policy.
 
-KMS compares the attestation document's PCRs with ``kms:RecipientAttestation:PCRn``. One statement for each build, since
+KMS compares the attestation document's PCRs with ``kms:RecipientAttestation:PCRn``, those of a NitroTPM with
+``kms:RecipientAttestation:NitroTPMPCRn``. One statement for each build, since
 lists in one condition would also allow one build's PCR0 with another's PCR8. A condition fails where the request
 carries no document. What KMS cannot compare (nonce, age, user_data, public_key) is named, so that nobody counts on it.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from verifier.evidence.pcrs import IMAGE_PCRS, ZERO
+from verifier.evidence.pcrs import IMAGE_PCRS, ZERO, EvidenceKind
 from verifier.policy.measurements import pcr_of_text
 from verifier.policy.model import SIGNER_PCR, DebugMode, MeasurementMode, NonceMode
 from verifier.reasons import ConfigurationError
@@ -53,15 +54,17 @@ def key_policy(policy: Policy, principals: tuple[str, ...] = ()) -> KeyPolicy:
     """
     who = principals or policy.require.pcr3_role_arn or (PLACEHOLDER_PRINCIPAL,)
     allowed = (_allow(build, policy, who) for build in policy.builds)
-    denied = (_deny(build) for build in policy.denied)
+    denied = (_deny(build, policy.evidence) for build in policy.denied)
     return KeyPolicy(statements=(*allowed, *denied), unsaid=tuple(_unsaid(policy)))
 
 
 def _allow(build: Build, policy: Policy, principals: tuple[str, ...]) -> Statement:
-    conditions: dict[str, dict[str, object]] = {_EQUALS: _conditions(_expected(build, policy))}
-    if policy.mode is MeasurementMode.SIGNER:
+    kind = policy.evidence
+    conditions: dict[str, dict[str, object]] = {_EQUALS: _conditions(_expected(build, policy), kind)}
+    if policy.mode is MeasurementMode.SIGNER and kind is EvidenceKind.ENCLAVE:
         # A signer says nothing of debug mode, which shows as PCR0, PCR1 and PCR2 of zeros.
-        conditions[_DIFFERS] = _conditions({index: (ZERO,) for index in IMAGE_PCRS if index not in build.pcrs})
+        unnamed = {index: (ZERO,) for index in IMAGE_PCRS if index not in build.pcrs}
+        conditions[_DIFFERS] = _conditions(unnamed, kind)
     if build.not_before is not None:
         conditions["DateGreaterThanEquals"] = {"aws:CurrentTime": _moment(build.not_before)}
     if build.not_after is not None:
@@ -76,14 +79,14 @@ def _allow(build: Build, policy: Policy, principals: tuple[str, ...]) -> Stateme
     }
 
 
-def _deny(build: DeniedBuild) -> Statement:
+def _deny(build: DeniedBuild, kind: EvidenceKind) -> Statement:
     return {
         "Sid": _sid("Deny", build.name),
         "Effect": "Deny",
         "Principal": {"AWS": "*"},
         "Action": list(RECIPIENT_ACTIONS),
         "Resource": "*",
-        "Condition": {_EQUALS: _conditions({index: (value,) for index, value in build.pcrs.items()})},
+        "Condition": {_EQUALS: _conditions({index: (value,) for index, value in build.pcrs.items()}, kind)},
     }
 
 
@@ -95,7 +98,7 @@ def _expected(build: Build, policy: Policy) -> Mapping[int, tuple[bytes, ...]]:
         expected[index] = tuple(value for value in allowed if value in named)
         if not expected[index]:
             raise _mistake(build, f"names a PCR{index} that [require] does not allow, so nothing matches it")
-    if any(expected.get(index) == (ZERO,) for index in IMAGE_PCRS):
+    if policy.evidence is EvidenceKind.ENCLAVE and any(expected.get(index) == (ZERO,) for index in IMAGE_PCRS):
         raise _mistake(build, "expects zeros, which every enclave in debug mode has")
     return expected
 
@@ -124,10 +127,9 @@ def _unsaid(policy: Policy) -> Iterator[str]:
         yield 'debug = "allow": zeros are never written into a condition, so enclaves in debug mode are refused'
 
 
-def _conditions(pcrs: Mapping[int, tuple[bytes, ...]]) -> dict[str, object]:
-    return {
-        f"{KEY_PREFIX}PCR{index}": _one_or_many(tuple(value.hex() for value in pcrs[index])) for index in sorted(pcrs)
-    }
+def _conditions(pcrs: Mapping[int, tuple[bytes, ...]], kind: EvidenceKind) -> dict[str, object]:
+    prefix = KEY_PREFIX if kind is EvidenceKind.ENCLAVE else f"{KEY_PREFIX}NitroTPM"
+    return {f"{prefix}PCR{index}": _one_or_many(tuple(value.hex() for value in pcrs[index])) for index in sorted(pcrs)}
 
 
 def _one_or_many(values: tuple[str, ...]) -> str | list[str]:

@@ -151,11 +151,14 @@ def test_what_cannot_be_read_has_a_reason_and_a_hint(invoke: Invoke, world: Worl
 
 def test_a_nitro_tpm_document_is_recognised(invoke: Invoke, world: World) -> None:
     """Its owner would look for a fault where there is none."""
-    world.document.write_bytes(world.sign({"nitrotpm_pcrs": {0: bytes(48)}}))
+    world.document.write_bytes(world.sign_tpm({4: b"\x04" * 48, 7: b"\x07" * 48}))
     outcome = invoke("inspect", world.document)
-    assert outcome.code == 1
+    assert outcome.code == 0
     assert "a NitroTPM document, not an enclave's" in outcome.text
     assert "COSE_Sign1 untagged" in outcome.text
+    assert "boot binaries" in outcome.text
+    assert "instance id of the parent" not in outcome.text
+    assert json.loads(invoke("inspect", world.document, "--json").stdout)["kind"] == "nitro-tpm"
 
 
 def test_every_genuine_document_can_be_inspected_and_its_identities_agree(

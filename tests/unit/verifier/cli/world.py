@@ -65,6 +65,21 @@ class World:
         )
         return sign1(encode_payload({**dict(fields.pairs()), **changes}.items()), chain.key, tagged=tagged)
 
+    def sign_tpm(self, pcrs: Mapping[int, bytes]) -> bytes:
+        """Make a rightly signed document of a NitroTPM with these PCRs."""
+        nsm = self.nsm()
+        chain = self.pki.issue(enclave_id=nsm.enclave_id, at=BOOT)
+        fields = AttestationFields(
+            module_id=f"{self.pki.instance_id}-tpm0000000000000000",
+            timestamp=int(BOOT.timestamp() * 1000),
+            pcrs=pcrs,
+            certificate=chain.certificate,
+            cabundle=chain.cabundle,
+            nonce=NONCE,
+        )
+        pairs = [("nitrotpm_pcrs" if name == "pcrs" else name, value) for name, value in fields.pairs()]
+        return sign1(encode_payload(pairs), chain.key)
+
     @property
     def pinned_root(self) -> str:
         """The throwaway root as an option's value."""

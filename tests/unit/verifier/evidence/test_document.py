@@ -12,6 +12,7 @@ from verifier.evidence.document import (
     AttestationDocument,
     decode_document,
 )
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.reasons import Reason, Rejection
 
 Pairs = Sequence[tuple[str, CborValue]]
@@ -162,10 +163,24 @@ def test_a_mandatory_field_must_be_there(name: str) -> None:
     assert refusal(encode_map(without(name))) is Reason.DOCUMENT_FIELD_MISSING
 
 
-def test_a_nitro_tpm_document_is_recognised_even_beside_enclave_fields() -> None:
-    """An EC2 instance would pass for an enclave, or its operator would not be told."""
-    assert refusal(encode_map([*without("pcrs"), ("nitrotpm_pcrs", dict(PCRS.items()))])) is Reason.DOCUMENT_NITRO_TPM
-    assert refusal(encode_map([*pairs(), ("nitrotpm_pcrs", {})])) is Reason.DOCUMENT_NITRO_TPM
+def test_a_document_says_whose_pcrs_it_has() -> None:
+    """An EC2 instance would pass for an enclave."""
+    of_a_tpm = decode_document(encode_map([*without("pcrs"), ("nitrotpm_pcrs", dict(PCRS.items()))]))
+    assert (of_a_tpm.kind, of_a_tpm.pcrs, of_a_tpm.unrecognised) == (EvidenceKind.NITRO_TPM, PCRS, ())
+    assert decode_document(encode_payload(fields())).kind is EvidenceKind.ENCLAVE
+
+
+@pytest.mark.parametrize("value", [{}, None, dict(PCRS.items())])
+def test_pcrs_of_both_kinds_are_refused(value: CborValue) -> None:
+    """One document would be an enclave's to one reader and an instance's to another."""
+    assert refusal(encode_map([*pairs(), ("nitrotpm_pcrs", value)])) is Reason.DOCUMENT_PCRS_AMBIGUOUS
+
+
+def test_the_pcrs_of_a_tpm_have_the_same_limits() -> None:
+    """A wrong-typed value would be compared, or crash what compares it."""
+    values: tuple[CborValue, ...] = ({}, None, {0: bytes(47)}, {32: bytes(48)}, {-1: bytes(48)})
+    for value in values:
+        assert refusal(encode_map([*without("pcrs"), ("nitrotpm_pcrs", value)])) is Reason.DOCUMENT_PCRS_INVALID
 
 
 @pytest.mark.parametrize(
