@@ -54,6 +54,8 @@ class PolicyReference:
     debug: DebugMode
     """Shown in every result, so that a policy for development is noticed."""
     evidence: EvidenceKind = EvidenceKind.ENCLAVE
+    pins_instance: bool = False
+    """Whether it says which EC2 instances may run the enclave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,4 +177,10 @@ def claims_of(evidence: AuthenticEvidence) -> Claims:
 
 def reference_to(policy: Policy) -> PolicyReference:
     """Name a policy in a result."""
-    return PolicyReference(name=policy.name, sha256=policy.sha256, debug=policy.debug, evidence=policy.evidence)
+    return PolicyReference(
+        name=policy.name,
+        sha256=policy.sha256,
+        debug=policy.debug,
+        evidence=policy.evidence,
+        pins_instance=policy.require.pcr4_instance_id is not None,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from verifier.ear.strict_json import decode_bytes, encode_bytes
 
@@ -173,11 +173,11 @@ class Record:
 
     members: Mapping[str, Member]
 
-    def write(self, value: object, form: Form) -> object:
+    def write(self, value: object, form: Form) -> dict[Any, object]:
         """Write every member that is there; ``None`` stands for absence."""
         record = cast("Mapping[str, object]", value)
         return {
-            name if form is Form.JSON else self.members[name].key: self.members[name].codec.write(each, form)
+            (name if form is Form.JSON else self.members[name].key): self.members[name].codec.write(each, form)
             for name, each in record.items()
             if each is not None
         }

@@ -32,9 +32,15 @@ _COSE_CURVES = {
     "Ed448": 7,
     "secp256k1": 8,
 }
-_COSE_PARAMETERS = {"OKP": {"x": -2}, "EC": {"x": -2, "y": -3}, "RSA": {"n": -1, "e": -2}}
+_COSE_PARAMETERS = {"OKP": (("x", -2),), "EC": (("x", -2), ("y", -3)), "RSA": (("n", -1), ("e", -2))}
+_RSA = "RSA"
 _EC_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521", "secp256k1": "secp256k1"}
-_OKP_CURVES = {"Ed25519": Ed25519PublicKey, "Ed448": Ed448PublicKey, "X25519": X25519PublicKey, "X448": X448PublicKey}
+_OKP_CURVES: Mapping[type[object], str] = {
+    Ed25519PublicKey: "Ed25519",
+    Ed448PublicKey: "Ed448",
+    X25519PublicKey: "X25519",
+    X448PublicKey: "X448",
+}
 _JWK_MEMBER, _COSE_KEY_MEMBER = "jwk", 1
 
 
@@ -59,10 +65,10 @@ def jwk_of(key: PublicKeyTypes) -> dict[str, str] | None:
         return {"kty": "RSA", "n": _integer(numbers.n), "e": _integer(numbers.e)}
     if isinstance(key, ec.EllipticCurvePublicKey):
         return _jwk_of_point(key)
-    if isinstance(key, (Ed25519PublicKey, Ed448PublicKey, X25519PublicKey, X448PublicKey)):
-        curve = next(curve for curve, kind in _OKP_CURVES.items() if isinstance(key, kind))
-        return {"kty": "OKP", "crv": curve, "x": encode_bytes(key.public_bytes_raw())}
-    return None
+    curve = next((curve for kind, curve in _OKP_CURVES.items() if isinstance(key, kind)), None)
+    if curve is None:
+        return None
+    return {"kty": "OKP", "crv": curve, "x": encode_bytes(key.public_bytes(Encoding.Raw, PublicFormat.Raw))}
 
 
 def _jwk_of_point(key: ec.EllipticCurvePublicKey) -> dict[str, str] | None:
@@ -82,41 +88,32 @@ class Confirmation:
     """The codec of ``cnf``; the value is a JWK in both forms."""
 
     def write(self, value: object, form: Form) -> object:
-        """Give a JWK, or the COSE_Key that says the same."""
+        """Give a JWK, or the COSE_Key that says the same (RFC 9053 section 7, RFC 8230)."""
         jwk = cast("Mapping[str, str]", value)
         if form is Form.JSON:
             return {_JWK_MEMBER: dict(jwk)}
-        cose: dict[int, object] = {_KTY: _COSE_KTY[jwk["kty"]]}
-        if "crv" in jwk:
+        kind = jwk["kty"]
+        cose: dict[int, object] = {_KTY: _COSE_KTY[kind]}
+        if kind != _RSA:
             cose[_CRV] = _COSE_CURVES[jwk["crv"]]
-        return {_COSE_KEY_MEMBER: cose | _coordinates(jwk)}
+        return {_COSE_KEY_MEMBER: cose | {label: decode_bytes(jwk[name]) for name, label in _COSE_PARAMETERS[kind]}}
 
     def read(self, item: object, form: Form) -> object:
-        """Read what ``write`` wrote."""
+        """Read what ``write`` wrote; whether it is the attested key is found out by comparing the two."""
         member: object = _JWK_MEMBER if form is Form.JSON else _COSE_KEY_MEMBER
         if type(item) is not dict or list(item) != [member] or type(item[member]) is not dict:
             msg = "not one key"
             raise ValueError(msg)
-        jwk = item[member] if form is Form.JSON else _jwk_of_cose(item[member])
-        names = {"kty", *_COSE_PARAMETERS.get(str(jwk.get("kty")), ()), *(("crv",) if "crv" in jwk else ())}
-        if jwk.keys() != names or not all(type(text) is str for text in jwk.values()):
-            msg = "not one public key"
-            raise ValueError(msg)
-        return dict(jwk)
-
-
-def _coordinates(jwk: Mapping[str, str]) -> dict[int, object]:
-    return {label: decode_bytes(jwk[name]) for name, label in _COSE_PARAMETERS[jwk["kty"]].items()}
+        return item[member] if form is Form.JSON else _jwk_of_cose(item[member])
 
 
 def _jwk_of_cose(key: dict[object, object]) -> dict[str, object]:
-    kinds = {code: kind for kind, code in _COSE_KTY.items()}
-    curves = {code: curve for curve, code in _COSE_CURVES.items()}
-    kind = kinds.get(cast("int", key.get(_KTY)), "")
+    """Give the JWK that says the same as a COSE_Key; of anything else, something that no JWK is like."""
+    kind = next((kind for kind, code in _COSE_KTY.items() if code == key.get(_KTY)), "")
     jwk: dict[str, object] = {"kty": kind}
-    if kind != "RSA":
-        jwk["crv"] = curves.get(cast("int", key.get(_CRV)))
-    for name, label in _COSE_PARAMETERS.get(kind, {}).items():
+    if kind != _RSA:
+        jwk["crv"] = next((curve for curve, code in _COSE_CURVES.items() if code == key.get(_CRV)), None)
+    for name, label in _COSE_PARAMETERS.get(kind, ()):
         value = key.get(label)
         jwk[name] = encode_bytes(value) if type(value) is bytes else None
     return jwk
