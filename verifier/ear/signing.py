@@ -91,13 +91,23 @@ class Addressee:
 NOBODY = Addressee()
 
 
+class UnsignableError(Exception):
+    """A historical result: it says nothing about now, and a token is about nothing else."""
+
+
 def signable(result: AttestationResult) -> AttestationResult:
     """Give what of a result may be signed: the result itself, but for one.
 
     Debug mode is never affirmed in a signed result, whatever the policy allows: tokens travel to people who never saw
     the policy, and AR4SI has no affirming vector for an enclave whose parent reads its console. Such a result is
     rejected, as if the policy forbade debug mode; the unsigned one still says what the policy says.
+
+    Raises:
+        UnsignableError: the result is historical.
     """
+    if result.historical:
+        msg = "a historical result is never signed"
+        raise UnsignableError(msg)
     if isinstance(result, Affirmed) and result.claims.debug:
         finding = Finding(
             reason=Reason.MEASUREMENT_DEBUG_MODE,
@@ -109,6 +119,7 @@ def signable(result: AttestationResult) -> AttestationResult:
             unaffirmed_claims=result.claims,
             freshness=result.freshness,
             evaluated_at=result.evaluated_at,
+            historical=False,
             evidence_sha256=result.evidence_sha256,
         )
     return result
@@ -132,6 +143,9 @@ def sign_jwt(
         to: whom it is for.
         profile: which names the claims have.
         token_id: 16 bytes that nobody else uses; fresh random ones by default.
+
+    Raises:
+        UnsignableError: the result is historical.
     """
     claims = EAR.write(_claims(result, issuer, to, token_id), Form.JSON)
     named = claims if profile is Profile.EAR else legacy_claims(claims)
@@ -146,7 +160,11 @@ def sign_cwt(
     to: Addressee = NOBODY,
     token_id: bytes | None = None,
 ) -> bytes:
-    """Sign a result as a CWT, ``application/eat+cwt``; the arguments are those of ``sign_jwt``."""
+    """Sign a result as a CWT, ``application/eat+cwt``; the arguments are those of ``sign_jwt``.
+
+    Raises:
+        UnsignableError: the result is historical.
+    """
     return sign_sign1(encode_item(EAR.write(_claims(result, issuer, to, token_id), Form.CBOR)), key)
 
 
