@@ -19,7 +19,7 @@ import click
 from issuer import commands as package
 from issuer.commands.display import plain
 from issuer.commands.exits import ExitCode, exit_codes
-from issuer.nsm import NsmError, NsmUnavailableError
+from issuer.nsm import NotRecordedError, NsmError, NsmUnavailableError
 
 PROGRAM = "nitro-issuer"
 DISTRIBUTION = "nitro-verifier"
@@ -79,7 +79,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE  # click gives some of them 1, which means "refused" here
-    except NsmError as error:
+    except (NsmError, NotRecordedError) as error:
         return _failed(error)
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
@@ -92,8 +92,10 @@ def run(args: Sequence[str] | None = None) -> int:
         return ExitCode.BUG
 
 
-def _failed(error: NsmError) -> ExitCode:
+def _failed(error: NsmError | NotRecordedError) -> ExitCode:
     click.echo(f"{PROGRAM}: {type(error).__name__}: {plain(str(error))}", err=True)
+    if isinstance(error, NotRecordedError):
+        return ExitCode.USAGE  # no NSM was asked
     if not isinstance(error, NsmUnavailableError):
         return ExitCode.NOT_GOOD
     click.echo("There is no NSM here. Outside an enclave, --backend software boots a make-believe one.", err=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from issuer.commands.backends import backend_name, with_nsm
-from issuer.commands.display import base64url, note, show_bytes, show_json
-from issuer.commands.exits import ExitCode, InputError, exit_codes
+from issuer.commands.display import base64url, show_json, show_or_write
+from issuer.commands.exits import ExitCode, exit_codes
 from issuer.commands.inputs import one_of, read_file, to_hex_or_base64
 from issuer.nsm import Nsm
 
@@ -51,16 +51,6 @@ def attest(  # noqa: PLR0913 - one parameter for each option
     )
     if as_json:
         show_json({"backend": backend_name(nsm), "document": base64url(document)})
-    elif output is None:
-        show_bytes(document)
     else:
-        _write(output, document)
+        show_or_write(document, output)
     return ExitCode.GOOD
-
-
-def _write(path: Path, document: bytes) -> None:
-    try:
-        path.write_bytes(document)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    note(f"{len(document)} bytes written to {path}")

@@ -1,4 +1,4 @@
-"""Which NSM a command asks: the device unless the software one is asked for, which says on stderr what it is."""
+"""Which NSM a command asks: the device unless another is asked for by name, which says on stderr what it is."""
 
 import functools
 import secrets
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from issuer.commands.display import plain
 from issuer.commands.exits import ExitCode, InputError
-from issuer.nsm import Nsm, SoftwareBackend, SoftwareNsm, ThrowawayPki
+from issuer.nsm import Nsm, RecordedBackend, SoftwareBackend, SoftwareNsm, ThrowawayPki, read_exchanges
 from issuer.nsm.software_backend import wall_clock
 
 SEED_FILE = "throwaway.seed"
@@ -21,10 +22,10 @@ def with_nsm(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 
     @click.option(
         "--backend",
-        type=click.Choice(["device", "software"]),
+        type=click.Choice(["device", "software", "recorded"]),
         default="device",
         show_default=True,
-        help="The enclave's own NSM, or a make-believe one that ends with this command.",
+        help="The enclave's own NSM, a make-believe one that ends with this command, or one that was recorded.",
     )
     @click.option(
         "--software-folder",
@@ -33,16 +34,29 @@ def with_nsm(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
         help=f"Keep the software NSM's seed here, so that its root stays the same, and write it as {ROOT_FILE}.",
     )
     @click.option("--software-build", metavar="NAME", help="The make-believe image that the software NSM runs.")
+    @click.option(
+        "--recording",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The exchanges that --backend recorded plays back, in JSON.",
+    )
     @functools.wraps(command)
     def chosen(
-        *, backend: str, software_folder: Path | None, software_build: str | None, **options: object
+        *,
+        backend: str,
+        software_folder: Path | None,
+        software_build: str | None,
+        recording: Path | None,
+        **options: object,
     ) -> ExitCode:
-        if backend == "software":
-            nsm = Nsm(_software(software_folder, software_build))
-        elif software_folder is not None or software_build is not None:
+        if backend != "software" and (software_folder is not None or software_build is not None):
             raise click.UsageError("--software-folder and --software-build need --backend software")
+        if (backend == "recorded") != (recording is not None):
+            raise click.UsageError("--backend recorded and --recording need each other")
+        if recording is not None:
+            nsm = Nsm(_recorded(recording))
         else:
-            nsm = Nsm.open()
+            nsm = Nsm(_software(software_folder, software_build)) if backend == "software" else Nsm.open()
         with nsm:
             return command(nsm, **options)
 
@@ -51,7 +65,22 @@ def with_nsm(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 
 def backend_name(nsm: Nsm) -> str:
     """Name the backend in results, so that nobody takes a make-believe document for another."""
-    return "software" if isinstance(nsm.backend, SoftwareBackend) else "device"
+    names: dict[type, str] = {SoftwareBackend: "software", RecordedBackend: "recorded"}
+    return names.get(type(nsm.backend), "device")
+
+
+def _recorded(path: Path) -> RecordedBackend:
+    try:
+        exchanges = read_exchanges(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: no recording of an NSM: {plain(str(error))}") from error
+    click.echo(
+        "*** RECORDED NSM *** No NSM is asked. What was recorded is played back, whatever is true now.",
+        err=True,
+    )
+    return RecordedBackend(exchanges, matching="lenient")
 
 
 def _software(folder: Path | None, build: str | None) -> SoftwareBackend:

@@ -4,8 +4,11 @@ import base64
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
+
+from issuer.commands.exits import InputError
 
 
 def plain(text: str) -> str:
@@ -40,6 +43,23 @@ def show_bytes(data: bytes) -> None:
     if sys.stdout.isatty():
         raise click.UsageError("the result is bytes: send it to a file or a pipe, or ask for another form")
     click.echo(data, nl=False)
+
+
+def show_or_write(data: bytes, path: Path | None) -> None:
+    """Write bytes to a file, saying so, or to stdout.
+
+    Raises:
+        InputError: there can be no such file.
+        click.UsageError: stdout is a terminal.
+    """
+    if path is None:
+        show_bytes(data)
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    note(f"{len(data)} bytes written to {path}")
 
 
 def base64url(data: bytes) -> str:

@@ -126,7 +126,7 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
 
     if backend == "device":
         return check(None)
-    return with_nsm(check)(backend=backend, software_folder=None, software_build=None)
+    return with_nsm(check)(backend=backend, software_folder=None, software_build=None, recording=None)
 
 
 def _show(readiness: Readiness, backend: str, *, strict: bool, as_json: bool) -> ExitCode:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from issuer.commands.addresses import parent_cid, to_address
 from issuer.commands.exits import ExitCode, InputError
 from issuer.vsock import (
-    NITRO_PARENT_CID,
     Address,
-    AddressError,
     ConnectionLimits,
     Ending,
     Forwarder,
@@ -23,7 +22,6 @@ from issuer.vsock import (
     VsockError,
     bound_address,
     listen,
-    parse_address,
     pin_destination,
 )
 from issuer.vsock.destinations import PIN_S
@@ -63,15 +61,7 @@ class Route:
     show_default=True,
     help="vsock-proxy's YAML; a TCP target must be in it.",
 )
-@click.option(
-    "--parent-cid",
-    type=click.IntRange(0, 0xFFFF_FFFF),
-    default=NITRO_PARENT_CID,
-    show_default=True,
-    envvar="NITRO_ISSUER_PARENT_CID",
-    show_envvar=True,
-    help="What `parent` stands for in an address: 3 under Nitro, 2 under QEMU.",
-)
+@parent_cid
 @click.option("--connect-timeout", type=_SECONDS, default=int(_LIMITS.connect_s), show_default=True, help="Seconds.")
 @click.option(
     "--idle-timeout",
@@ -133,9 +123,9 @@ def forward(  # noqa: PLR0913 - one parameter for each option
     \b
         nitro-issuer forward tcp:127.0.0.1:443 vsock:parent:8000
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped is the character itself
-    to = _address(target, "TARGET", parent_cid)
+    to = to_address(target, "TARGET", parent_cid)
     route = Route(
-        source=_address(source, "LISTEN", parent_cid),
+        source=to_address(source, "LISTEN", parent_cid),
         target=to,
         allow_list=_read_allow_list(allow_list) if isinstance(to, TcpAddress) else None,
         pin=pin_seconds or None,
@@ -163,13 +153,6 @@ async def _run(route: Route) -> None:
     click.echo(f"forwarding {bound_address(listener)} to {destination}")
     with suppress(asyncio.CancelledError):
         await running
-
-
-def _address(text: str, name: str, parent_cid: int) -> Address:
-    try:
-        return parse_address(text, parent_cid=parent_cid)
-    except AddressError as error:
-        raise click.UsageError(f"{name}: {error}") from error
 
 
 def _read_allow_list(path: Path) -> "AllowList":

@@ -22,7 +22,9 @@ from click.testing import CliRunner
 
 from issuer import cli
 from issuer.commands import backends
-from issuer.nsm import InternalError, NsmTimeoutError
+from issuer.nsm import InternalError, NsmTimeoutError, SoftwareNsm
+from issuer.nsm.codec import encode_reply
+from issuer.nsm.software_backend import wall_clock
 from verifier import Affirmed, Policy, Verifier, load_anchor
 from verifier.policy.model import Build, NonceMode
 
@@ -105,7 +107,7 @@ def payload(document: bytes) -> dict[str, Any]:
     return fields
 
 
-@pytest.mark.parametrize("command", [(), ("attest",), ("describe",), ("pcr",), ("extend",), ("lock",), ("random",)])
+@pytest.mark.parametrize("command", [(), *((name,) for name in cli.commands.commands)])
 def test_every_help_text_says_what_the_exit_codes_mean(invoke: Invoke, command: tuple[str, ...]) -> None:
     """Scripts would be written by trial and error."""
     outcome = invoke(*command, "--help")
@@ -131,6 +133,20 @@ def test_the_software_nsm_announces_itself_loudly(invoke: Invoke, command: tuple
     assert outcome.code == 0
     assert outcome.stderr.startswith("*** SOFTWARE NSM ***")
     assert "proves nothing" in outcome.stderr
+
+
+def test_a_recording_is_played_back_and_asked_nothing_else(invoke: Invoke, tmp_path: Path) -> None:
+    """A test bench without an enclave would go on with make-believe answers."""
+    request, reply = "6b44657363726962654e534d", encode_reply(SoftwareNsm(clock=wall_clock).describe()).hex()
+    exchange = {"name": "one", "req": request, "req_len": 12, "resp": reply, "cap": 12288}
+    (tmp_path / "recording").write_text(json.dumps({"exchanges": [exchange]}))
+    recorded = ("--backend", "recorded", "--recording", tmp_path / "recording")
+    outcome = invoke("describe", *recorded, "--json")
+    assert (outcome.code, outcome.json["backend"]) == (0, "recorded")
+    assert outcome.stderr.startswith("*** RECORDED NSM ***")
+    outcome = invoke("random", *recorded)
+    assert (outcome.code, outcome.stdout) == (2, b"")
+    assert "NotRecordedError: no exchange asks 6947657452616e646f6d" in outcome.stderr
 
 
 def test_attest_writes_the_document_with_what_was_asked_for(invoke: Invoke, tmp_path: Path) -> None:
