@@ -72,14 +72,18 @@ class FakeKms:
         self.stored[blob] = (plaintext, dict(context))
         return blob
 
-    def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        operation = request.headers["X-Amz-Target"].decode().removeprefix("TrentService.")
+    def reply(self, operation: str, body: bytes) -> tuple[int, bytes]:
+        """Answer one operation of the API: a status and JSON."""
         try:
-            status, answer = 200, getattr(self, f"_{operation}")(json.loads(request.body))
+            status, answer = 200, getattr(self, f"_{operation}")(json.loads(body))
         except Refused as refusal:
             status, answer = 400, {"__type": str(refusal), "message": "refused"}
-        headers = {"Content-Type": "application/x-amz-json-1.1"}
-        return AWSResponse(request.url, status, headers, _Raw(json.dumps(answer).encode()))
+        return status, json.dumps(answer).encode()
+
+    def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        operation = request.headers["X-Amz-Target"].decode().removeprefix("TrentService.")
+        status, body = self.reply(operation, request.body)
+        return AWSResponse(request.url, status, {"Content-Type": "application/x-amz-json-1.1"}, _Raw(body))
 
     def _for_recipient(self, request: Any, plaintext: bytes) -> str:  # noqa: ANN401 - JSON
         """What AWS does: check the document, then the key policy's conditions on it, then encrypt to its key."""
