@@ -57,6 +57,7 @@ check: $(VENV)/.ready-dev docs-check lock-check  ## all that needs no test run: 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES)
+	$(BIN)/cfn-lint $(wildcard examples/*/aws/*.yaml)
 	$(BIN)/lint-imports
 	$(BIN)/python -m vectors.generate --check
 
@@ -68,7 +69,7 @@ docs-check: $(VENV)/.ready-dev
 	$(BIN)/python tests/check_docs.py
 
 lock-check:
-	@if grep -nE '://|^(-i|--index-url|--extra-index-url|--find-links|--trusted-host)|(^|[[:space:]])/[a-z]' requirements/*.txt; then \
+	@if grep -nE '://|^(-i|--index-url|--extra-index-url|--find-links|--trusted-host)|(^|[[:space:]])/[a-z]' requirements/*.txt examples/*/requirements.txt; then \
 	  echo "a lock file names an index or a path of one machine" >&2; exit 1; fi
 
 test: $(VENV)/.ready-dev  ## all tests, in random order, with branch coverage of verifier/ (PYTEST_ARGS=...)
@@ -104,10 +105,12 @@ lock: $(VENV)/.ready-dev  ## resolve requirements/*.txt anew (LOCK_ARGS=--upgrad
 	$(UV_COMPILE) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/core.txt
 	$(UV_COMPILE) pyproject.toml --extra service --constraint requirements/dev.txt --output-file requirements/service.txt
+	$(UV_COMPILE) pyproject.toml examples/enclave-app/requirements.in --constraint requirements/dev.txt \
+	  --output-file examples/enclave-app/requirements.txt
 	$(UV_COMPILE) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 	@$(MAKE) --no-print-directory lock-check
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(FUZZ_WORK) build dist .coverage .coverage.* coverage.xml htmlcov .hypothesis \
 	  .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find verifier issuer nitro_demo tests vectors bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find verifier issuer nitro_demo tests vectors bench examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,11 @@
 #!/bin/sh
 # Install the service below PREFIX from the hashed locks: what the image's build stage does, as a script so that
-# deploy/prove-image.sh does exactly the same. Usage: install.sh PREFIX, in the root of the source.
+# deploy/prove-image.sh does exactly the same. Usage: install.sh PREFIX [LOCK], in the root of the source; another lock
+# than the service's is for images of other programs, such as examples/enclave-app.
 set -eu
 
 prefix=$1
+lock=${2:-requirements/service.txt}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -14,8 +16,9 @@ $pip install --require-hashes --no-deps --only-binary :all: -r requirements/buil
 $pip wheel --no-deps --no-build-isolation --wheel-dir "$scratch/wheels" .
 
 python3 -m venv --without-pip "$prefix"
-$pip --python "$prefix/bin/python" install --require-hashes --no-deps --only-binary :all: -r requirements/service.txt
-$pip --python "$prefix/bin/python" install --no-deps --no-index "$scratch"/wheels/*.whl
+$pip --python "$prefix/bin/python" install --require-hashes --no-deps --only-binary :all: -r "$lock"
+# By name and not by path: pip would write the path down, and it differs from one build to the next.
+$pip --python "$prefix/bin/python" install --no-deps --no-index --find-links "$scratch/wheels" nitro-verifier
 
 # What was built is whole: nothing is missing, and the root of trust came along.
 $pip --python "$prefix/bin/python" check
