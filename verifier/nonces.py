@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from verifier.reasons import ConfigurationError, Reason, Rejection
 
 NONCE_BYTES = 58
@@ -127,8 +129,7 @@ class NonceContext:
         return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedNonce:
+class IssuedNonce(msgspec.Struct, frozen=True, kw_only=True):
     """What a nonce of ours says about itself, once its MAC was found right."""
 
     value: bytes

@@ -8,10 +8,11 @@ The first four steps stop at the first problem; appraisal reports every one. For
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from verifier.evidence.document import decode_document
 from verifier.evidence.envelope import decode_envelope

@@ -6,28 +6,29 @@ Only ``Affirmed`` has ``claims``. A rejected result of an authentic document car
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
 from verifier.evidence.document import DIGEST
 from verifier.evidence.pcrs import EvidenceKind, is_debug
 from verifier.nonces import SingleUse
+from verifier.policy.findings import Finding
+from verifier.policy.freshness import Freshness
 from verifier.policy.model import DebugMode
+from verifier.policy.shadows import ShadowOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from verifier.policy.findings import Finding
-    from verifier.policy.freshness import Freshness
     from verifier.policy.model import Policy
-    from verifier.policy.shadows import ShadowOutcome
     from verifier.reasons import Reason
     from verifier.trust.authenticity import AuthenticEvidence
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Verdict(StrEnum):
@@ -37,16 +38,14 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorReference:
+class AnchorReference(msgspec.Struct, frozen=True, kw_only=True):
     """The trust anchor that a document's path begins with."""
 
     name: str
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyReference:
+class PolicyReference(msgspec.Struct, frozen=True, kw_only=True):
     """The policy that a document was appraised by."""
 
     name: str
@@ -58,8 +57,7 @@ class PolicyReference:
     """Whether it says which EC2 instances may run the enclave."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """What an authentic document says.
 
     The NSM vouches for all of it but user_data, public_key and nonce, which are what the enclave asked it to sign.
@@ -84,8 +82,7 @@ class Claims:
     """Whose PCRs these are: the same index means another thing in an enclave and in a NitroTPM."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Affirmed:
+class Affirmed(msgspec.Struct, frozen=True, kw_only=True):
     """The document was made just now, by a genuine enclave, running a build that the policy trusts.
 
     With ``historical``, "now" is ``evaluated_at`` and nothing later: whoever acts on a result must look at it.
@@ -125,8 +122,7 @@ class Affirmed:
         return Verdict.AFFIRMED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """The document was not affirmed; ``findings`` says why and is never empty."""
 
     findings: tuple[Finding, ...]
@@ -160,14 +156,14 @@ def claims_of(evidence: AuthenticEvidence) -> Claims:
     document, path = evidence.document, evidence.path
     return Claims(
         module_id=document.module_id,
-        timestamp=_EPOCH + timedelta(milliseconds=document.timestamp_ms),
+        timestamp=_EPOCH + document.timestamp_ms * _MILLISECOND,
         digest=DIGEST,
         pcrs=document.pcrs,
         user_data=document.user_data,
         public_key=document.public_key,
         nonce=document.nonce,
-        not_before=_EPOCH + timedelta(seconds=path.not_before),
-        not_after=_EPOCH + timedelta(seconds=path.not_after),
+        not_before=path.valid_from,
+        not_after=path.valid_until,
         debug=document.kind is EvidenceKind.ENCLAVE and is_debug(document.pcrs),
         unrecognised=document.unrecognised,
         anchor=AnchorReference(name=path.anchor.name, sha256=path.anchor.sha256),

@@ -7,7 +7,7 @@ payload as one byte string and a signature of 96 bytes. Nothing here is believed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from verifier.evidence.cbor import CborError, decode_item
 from verifier.reasons import Reason, Rejection
@@ -28,13 +28,17 @@ _SIGNATURE_HEAD = b"\x58\x60"
 # ["Signature1", protected, external_aad = h'', payload], RFC 9052 section 4.4, up to the payload's own bytes.
 _SIG_STRUCTURE_HEAD = b"\x84\x6aSignature1\x44" + _PROTECTED + b"\x40"
 
+_ARGUMENT_BYTES = {24: 1, 25: 2, 26: 4, 27: 8}
+"""RFC 8949 section 3, by the low five bits of a head."""
+_SMALLEST_ARGUMENT = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}
+"""What does not fit a shorter head, by the argument's width."""
+
 _BYTE_STRING = 2
 _ARRAY = 4
 _TAG = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """A well-formed COSE_Sign1 message whose signature nobody has checked."""
 
     payload: bytes
@@ -155,10 +159,9 @@ def _minimal_head(data: bytes, at: int) -> tuple[int, int, int] | None:
     major, info = data[at] >> 5, data[at] & 0x1F
     if info < 24:  # noqa: PLR2004 - RFC 8949 section 3
         return major, info, at + 1
-    width = {24: 1, 25: 2, 26: 4, 27: 8}.get(info, 0)
+    width = _ARGUMENT_BYTES.get(info, 0)
     end = at + 1 + width
     argument = int.from_bytes(data[at + 1 : end])
-    smallest = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}.get(width, 0)
-    if not width or end > len(data) or argument < smallest:
+    if not width or end > len(data) or argument < _SMALLEST_ARGUMENT[width]:
         return None
     return major, argument, end

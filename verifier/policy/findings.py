@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from verifier.evidence.pcrs import EvidenceKind
 from verifier.nonces import SingleUse
@@ -30,8 +31,7 @@ _OTHER_KIND = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong."""
 
     reason: Reason
@@ -39,8 +39,7 @@ class Finding:
     """For people; may change. Quotes nothing that was not authenticated."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appraisal:
+class Appraisal(msgspec.Struct, frozen=True, kw_only=True):
     """What came of comparing authentic evidence with a policy."""
 
     findings: tuple[Finding, ...]
@@ -71,7 +70,7 @@ def appraise_evidence(  # noqa: PLR0913 - each is an input of its own
     if check.issued is not None and not found and not historical and not _is_first_use(check.issued, service, at_ms):
         found.append(Rejection(Reason.FRESHNESS_NONCE_REPLAYED, "the nonce was used before"))
     return Appraisal(
-        findings=tuple(Finding(reason=rejection.reason, detail=rejection.detail) for rejection in found),
+        findings=tuple([Finding(reason=rejection.reason, detail=rejection.detail) for rejection in found]),
         build=build,
         freshness=Freshness(
             mode=check.mode,
@@ -130,10 +129,10 @@ def _compare(
     else:
         # Nothing is compared: the same index is of another thing.
         build, found = None, [_OTHER_KIND[document.kind]]
-    found.extend(check_bindings(document, policy.require))
-    found.extend(check_times(evidence, policy, at_ms))
+    found += check_bindings(document, policy.require)
+    found += check_times(evidence, policy, at_ms)
     check = check_nonce(evidence, policy, expected=nonce, service=service, at=at_ms)
-    found.extend(check.found)
+    found += check.found
     return build, found, check
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from verifier.nonces import IssuedNonce, NonceService, SingleUse, check_nonce_time
 from verifier.policy.model import NonceMode, Policy
@@ -26,8 +27,7 @@ class FreshnessMode(StrEnum):
     """The timestamp alone: a document can be replayed until max_age is over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     """How fresh a document was, by which means, and how far single use reached."""
 
     mode: FreshnessMode
@@ -36,8 +36,7 @@ class Freshness:
     single_use: SingleUse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NonceCheck:
+class NonceCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about the document's nonce: findings, and the service nonce that single use applies to."""
 
     mode: FreshnessMode
@@ -71,7 +70,7 @@ def check_nonce(
     if policy.nonce is NonceMode.REQUIRED and service is not None:
         return _check_service_nonce(evidence, policy, expected=expected, service=service, at=at)
     mode = FreshnessMode.NONE if expected is None else FreshnessMode.CALLER_NONCE
-    found = tuple(_compare(evidence.document.nonce, expected))
+    found = _compare(evidence.document.nonce, expected)
     if not expected and policy.nonce is not NonceMode.NONE:
         found = (Rejection(Reason.FRESHNESS_NONCE_NOT_SUPPLIED, "no nonce was given to compare with"),)
     single_use = SingleUse.OFF if expected is None else SingleUse.CALLER
@@ -82,23 +81,24 @@ def _check_service_nonce(
     evidence: AuthenticEvidence, policy: Policy, *, expected: bytes | None, service: NonceService, at: int
 ) -> NonceCheck:
     document = evidence.document
-    found = list(_compare(document.nonce, expected))
+    found = _compare(document.nonce, expected)
     issued = None
     if not document.nonce:
-        found = [Rejection(Reason.FRESHNESS_NONCE_MISSING, "the document carries no nonce")]
+        found = (Rejection(Reason.FRESHNESS_NONCE_MISSING, "the document carries no nonce"),)
     else:
         try:
             issued = service.read(document.nonce, policy=policy.nonce_scope)
             check_nonce_time(issued, document_at=document.timestamp_ms, at=at, skew=policy.clock_skew_ms)
         except Rejection as rejection:
-            found.append(rejection)
-    return NonceCheck(mode=FreshnessMode.SERVICE_NONCE, single_use=service.reach, issued=issued, found=tuple(found))
+            found = (*found, rejection)
+    return NonceCheck(mode=FreshnessMode.SERVICE_NONCE, single_use=service.reach, issued=issued, found=found)
 
 
-def _compare(nonce: bytes | None, expected: bytes | None) -> Iterator[Rejection]:
+def _compare(nonce: bytes | None, expected: bytes | None) -> tuple[Rejection, ...]:
     if expected is None:
-        return
+        return ()
     if not nonce:
-        yield Rejection(Reason.FRESHNESS_NONCE_MISSING, "the document carries no nonce")
-    elif not hmac.compare_digest(nonce, expected):
-        yield Rejection(Reason.FRESHNESS_NONCE_MISMATCH, "the document carries another nonce than expected")
+        return (Rejection(Reason.FRESHNESS_NONCE_MISSING, "the document carries no nonce"),)
+    if not hmac.compare_digest(nonce, expected):
+        return (Rejection(Reason.FRESHNESS_NONCE_MISMATCH, "the document carries another nonce than expected"),)
+    return ()

@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from verifier.evidence.document import AttestationDocument
 from verifier.reasons import Reason, Rejection
 from verifier.trust.ecdsa import is_in_range
+from verifier.trust.path import CertificationPath
 
 if TYPE_CHECKING:
-    from verifier.evidence.document import AttestationDocument
     from verifier.evidence.envelope import Envelope
-    from verifier.trust.path import CertificationPath
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthenticEvidence:
+class AuthenticEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """A document that a Nitro Secure Module under ``path.anchor`` signed."""
 
     document: AttestationDocument
@@ -33,8 +33,9 @@ def authenticate(envelope: Envelope, document: AttestationDocument, path: Certif
     Raises:
         Rejection: the signature is out of range or not the leaf's.
     """
+    if path.key.verify(envelope.to_be_signed, envelope.signature):
+        return AuthenticEvidence(document=document, path=path)
+    # A key refuses what is out of range without looking further; it does not say so.
     if not is_in_range(envelope.signature):
         raise Rejection(Reason.SIGNATURE_OUT_OF_RANGE, "r or s is zero or not less than the curve's order")
-    if not path.key.verify(envelope.to_be_signed, envelope.signature):
-        raise Rejection(Reason.SIGNATURE_INVALID, "the signature is not that of the document's certificate")
-    return AuthenticEvidence(document=document, path=path)
+    raise Rejection(Reason.SIGNATURE_INVALID, "the signature is not that of the document's certificate")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from verifier.reasons import Reason, Rejection
 from verifier.trust.der import (
     BIT_STRING,
@@ -40,8 +42,7 @@ _MAX_SERIAL_BYTES = 21
 _DIGITAL_SIGNATURE, _KEY_CERT_SIGN = 0, 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate of the profile; well formed, believed by nobody."""
 
     der: bytes

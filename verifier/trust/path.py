@@ -7,23 +7,26 @@ ever verifies anything, and no bundle makes the work longer than its own length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from verifier.reasons import ConfigurationError, Reason, Rejection
+from verifier.trust.anchors import TrustAnchor
 from verifier.trust.certificate import Certificate, decode_certificate
 from verifier.trust.ecdsa import Engine, KeyUnsupportedError, PublicKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from verifier.trust.anchors import TrustAnchor
     from verifier.trust.cache import PathCache
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificationPath:
+
+class CertificationPath(msgspec.Struct, frozen=True, kw_only=True):
     """A path whose every signature was verified; its windows are checked again at each use."""
 
     anchor: TrustAnchor
@@ -35,6 +38,10 @@ class CertificationPath:
     """Seconds since 1970: the latest notBefore of the path."""
     not_after: int
     """Seconds since 1970: the earliest notAfter of the path."""
+    valid_from: datetime
+    """``not_before`` as a time: worked out once for a path, and shown in the result of every document under it."""
+    valid_until: datetime
+    """``not_after`` as a time."""
 
     @property
     def leaf(self) -> Certificate:
@@ -203,10 +210,14 @@ def _load(engine: Engine, certificate: Certificate) -> PublicKey:
 
 
 def _conclude(anchor: TrustAnchor, certificates: tuple[Certificate, ...], key: PublicKey) -> CertificationPath:
+    not_before = max([certificate.not_before for certificate in certificates])
+    not_after = min([certificate.not_after for certificate in certificates])
     return CertificationPath(
         anchor=anchor,
         certificates=certificates,
         key=key,
-        not_before=max(certificate.not_before for certificate in certificates),
-        not_after=min(certificate.not_after for certificate in certificates),
+        not_before=not_before,
+        not_after=not_after,
+        valid_from=_EPOCH + timedelta(seconds=not_before),
+        valid_until=_EPOCH + timedelta(seconds=not_after),
     )

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.core import AT, NONCE, PCRS, SIGNED_AT, anchor, appraise, document, fields, policy
 from verifier import Affirmed, Claims, Rejected, SingleUse, Verdict

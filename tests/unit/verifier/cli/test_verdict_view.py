@@ -1,8 +1,8 @@
 """A result as people see it."""
 
 import io
-from dataclasses import replace
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from tests.unit.verifier.cli.world import BOOT, NONCE, World
