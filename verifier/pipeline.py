@@ -229,6 +229,8 @@ def _milliseconds(at: datetime) -> int:
 
 
 def _in_utc(at: datetime) -> datetime:
+    if at.tzinfo is UTC:
+        return at
     if at.utcoffset() is None:
         msg = "at needs a time zone"
         raise ValueError(msg)

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import io
 from enum import Enum, auto
-from typing import NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 import cbor2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_DEPTH = 8
 """Containers within containers; a genuine payload has two."""
@@ -20,6 +24,9 @@ MAX_DEPTH = 8
 MAX_SCANNED_ITEMS = 512
 """Data items in a payload that needs the slow scan (it uses indefinite lengths in another way than AWS does today);
 a genuine payload has about sixty. Without a bound, 16 KiB of one-byte items would cost more than a signature."""
+
+_READ_BYTES = 16 * 1024
+"""The whole of the largest evidence at once; reading on in small pieces takes longer than decoding."""
 
 _MAP_OF_NINE = b"\xa9"
 
@@ -54,6 +61,16 @@ def _refuse_tag(*_: object) -> NoReturn:
 # them, so that an upgrade which learns a new tag does not go unnoticed.
 _REFUSE_BUILT_IN_TAGS = dict.fromkeys((*range(300), 1004, 1040, 43000, 55799, 55800), _refuse_tag)
 
+_load_any = partial(
+    cbor2.load,
+    tag_hook=_refuse_tag,
+    semantic_decoders=_REFUSE_BUILT_IN_TAGS,
+    max_depth=MAX_DEPTH,
+    allow_duplicate_keys=False,
+    read_size=_READ_BYTES,
+)
+_load_definite = partial(_load_any, allow_indefinite=False)
+
 
 def decode_item(data: bytes) -> object:
     """Decode ``data`` as exactly one CBOR data item.
@@ -67,28 +84,20 @@ def decode_item(data: bytes) -> object:
         if indefinite_root:
             # Documents since August 2025: {_ nine pairs}. Read as a definite map of nine the same bytes mean the same,
             # and cbor2 can then refuse every indefinite length.
-            return _decode(_MAP_OF_NINE + data[1:-1], allow_indefinite=False)
-        return _decode(data, allow_indefinite=False)
+            return _decode(_MAP_OF_NINE + data[1:-1], _load_definite)
+        return _decode(data, _load_definite)
     except CborError as error:
         if not indefinite_root and error.fault is not CborFault.MALFORMED:
             raise
     # Some other use of indefinite lengths than AWS's today. The scan comes first: it bounds what cbor2 will build.
     _scan(data)
-    return _decode(data, allow_indefinite=True)
+    return _decode(data, _load_any)
 
 
-def _decode(data: bytes, *, allow_indefinite: bool) -> object:
+def _decode(data: bytes, load: Callable[[io.BytesIO], object]) -> object:
     source = io.BytesIO(data)
-    decoder = cbor2.CBORDecoder(
-        source,
-        tag_hook=_refuse_tag,
-        semantic_decoders=_REFUSE_BUILT_IN_TAGS,
-        max_depth=MAX_DEPTH,
-        allow_indefinite=allow_indefinite,
-        allow_duplicate_keys=False,
-    )
     try:
-        item: object = decoder.decode()
+        item = load(source)
     except (cbor2.CBORDecodeError, ValueError, OverflowError, MemoryError, RecursionError) as error:
         fault = CborFault.DUPLICATE_KEY if "Duplicate map key" in str(error) else CborFault.MALFORMED
         raise CborError(fault) from error

@@ -8,16 +8,14 @@ outage on the day AWS adds a field would be ours.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from verifier.evidence.cbor import CborError, CborFault, decode_item
 from verifier.evidence.pcrs import PCR_BYTES, PCR_COUNT, EvidenceKind
 from verifier.reasons import Reason, Rejection
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_FIELD_BYTES = 1024
 """For nonce, user_data and public_key. AWS's text says 512 in one place; genuine documents carry 1024."""
@@ -38,6 +36,7 @@ NITRO_TPM_PCRS = "nitrotpm_pcrs"
 # Printable ASCII without spaces: this is the one text of the document that reaches logs and terminals.
 _MODULE_ID = re.compile(r"[\x21-\x7e]{1,256}")
 _KNOWN_FIELDS = frozenset(MANDATORY_FIELDS + OPTIONAL_FIELDS)
+_NO_NAMES: tuple[str, ...] = ()
 _FAULT_REASONS = {
     CborFault.MALFORMED: Reason.DOCUMENT_MALFORMED,
     CborFault.TRAILING_BYTES: Reason.DOCUMENT_TRAILING_BYTES,
@@ -45,8 +44,7 @@ _FAULT_REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestationDocument:
+class AttestationDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A well-formed attestation document that nobody has believed yet."""
 
     kind: EvidenceKind
@@ -74,13 +72,10 @@ def decode_document(payload: bytes) -> AttestationDocument:
             both kinds.
     """
     fields = _decode_fields(payload)
-    kind = EvidenceKind.ENCLAVE
-    if NITRO_TPM_PCRS in fields:
-        kind = EvidenceKind.NITRO_TPM
-        _rename_tpm_pcrs(fields)
-    for name in MANDATORY_FIELDS:
-        if name not in fields:
-            raise Rejection(Reason.DOCUMENT_FIELD_MISSING, f"{name} is absent")
+    kind, unrecognised = EvidenceKind.ENCLAVE, _NO_NAMES
+    # An enclave's genuine document has exactly the known fields, which one comparison tells: none missing, none besides.
+    if fields.keys() != _KNOWN_FIELDS:
+        kind, unrecognised = _sort_out_names(fields)
     if fields["digest"] != DIGEST:
         raise Rejection(Reason.DOCUMENT_DIGEST_UNSUPPORTED, "digest is not SHA384")
     return AttestationDocument(
@@ -93,21 +88,34 @@ def decode_document(payload: bytes) -> AttestationDocument:
         public_key=_optional(fields, "public_key"),
         user_data=_optional(fields, "user_data"),
         nonce=_optional(fields, "nonce"),
-        unrecognised=tuple(sorted(fields.keys() - _KNOWN_FIELDS)),
+        unrecognised=unrecognised,
     )
 
 
 def _decode_fields(payload: bytes) -> dict[str, object]:
+    # Whether the keys are text is the caller's to find out.
     try:
         item = decode_item(payload)
     except CborError as error:
         raise Rejection(_FAULT_REASONS[error.fault], "the payload cannot be read") from error
     if type(item) is not dict:
         raise Rejection(Reason.DOCUMENT_KEY_INVALID, "the payload is not a map")
-    for key in item:
+    return item
+
+
+def _sort_out_names(fields: dict[str, object]) -> tuple[EvidenceKind, tuple[str, ...]]:
+    """Refuse odd names and missing ones; tell the kind of document, and which names are not known."""
+    for key in fields:
         if type(key) is not str:
             raise Rejection(Reason.DOCUMENT_KEY_INVALID, "the payload has a key that is not text")
-    return cast("dict[str, object]", item)
+    kind = EvidenceKind.ENCLAVE
+    if NITRO_TPM_PCRS in fields:
+        kind = EvidenceKind.NITRO_TPM
+        _rename_tpm_pcrs(fields)
+    for name in MANDATORY_FIELDS:
+        if name not in fields:
+            raise Rejection(Reason.DOCUMENT_FIELD_MISSING, f"{name} is absent")
+    return kind, tuple(sorted(fields.keys() - _KNOWN_FIELDS))
 
 
 def _rename_tpm_pcrs(fields: dict[str, object]) -> None:
@@ -141,21 +149,18 @@ def _pcrs(value: object) -> Mapping[int, bytes]:
     return MappingProxyType(value)
 
 
-def _is_certificate(value: object) -> bool:
-    return type(value) is bytes and 0 < len(value) <= MAX_CERTIFICATE_BYTES
-
-
 def _certificate(value: object) -> bytes:
-    if not _is_certificate(value):
-        raise Rejection(Reason.DOCUMENT_CERTIFICATE_INVALID, "certificate is not a byte string of 1 to 1024 bytes")
-    return cast("bytes", value)
+    if type(value) is bytes and 0 < len(value) <= MAX_CERTIFICATE_BYTES:
+        return value
+    raise Rejection(Reason.DOCUMENT_CERTIFICATE_INVALID, "certificate is not a byte string of 1 to 1024 bytes")
 
 
 def _cabundle(value: object) -> tuple[bytes, ...]:
     if type(value) is not list or not 0 < len(value) <= MAX_CABUNDLE:
         raise Rejection(Reason.DOCUMENT_CABUNDLE_INVALID, "cabundle is not a list of 1 to 8 certificates")
-    if not all(map(_is_certificate, value)):
-        raise Rejection(Reason.DOCUMENT_CABUNDLE_INVALID, "cabundle holds something else than 1 to 1024 bytes")
+    for certificate in value:
+        if type(certificate) is not bytes or not 0 < len(certificate) <= MAX_CERTIFICATE_BYTES:
+            raise Rejection(Reason.DOCUMENT_CABUNDLE_INVALID, "cabundle holds something else than 1 to 1024 bytes")
     return tuple(value)
 
 

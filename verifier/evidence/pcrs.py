@@ -79,4 +79,6 @@ def is_debug(pcrs: Mapping[int, bytes]) -> bool:
 
 def unmeasured(pcrs: Mapping[int, bytes]) -> tuple[int, ...]:
     """Name those of PCR0, PCR1 and PCR2 that are absent or zero."""
+    if ZERO not in (pcrs.get(0, ZERO), pcrs.get(1, ZERO), pcrs.get(2, ZERO)):
+        return ()
     return tuple(index for index in IMAGE_PCRS if pcrs.get(index, ZERO) == ZERO)

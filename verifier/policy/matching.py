@@ -22,7 +22,7 @@ class BuildIndex(Generic[_Build]):
     def __init__(self, builds: Iterable[_Build]) -> None:
         """Index builds; their PCRs must not change afterwards."""
         self._builds: tuple[_Build, ...] = tuple(builds)
-        self._by_indices: dict[tuple[int, ...], dict[tuple[bytes, ...], list[_Build]]] = {}
+        self._by_indices: dict[tuple[int, ...], dict[tuple[bytes | None, ...], list[_Build]]] = {}
         self._values: dict[int, set[bytes]] = {}
         for build in self._builds:
             indices = tuple(sorted(build.pcrs))
@@ -35,8 +35,8 @@ class BuildIndex(Generic[_Build]):
         """Give the builds all of whose PCRs the document has with exactly these values."""
         found: list[_Build] = []
         for indices, by_values in self._by_indices.items():
-            values = tuple(pcrs.get(index, b"") for index in indices)
-            found.extend(by_values.get(values, ()))
+            # An index that the document lacks reads as None, which no build expects.
+            found += by_values.get(tuple(map(pcrs.get, indices)), ())
         return tuple(found)
 
     def match_in_debug(self, pcrs: Mapping[int, bytes]) -> tuple[_Build, ...]:

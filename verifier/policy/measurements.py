@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from verifier.evidence.pcrs import ZERO, EvidenceKind, is_debug, unmeasured
+from verifier.evidence.pcrs import IMAGE_PCRS, ZERO, EvidenceKind, is_debug, unmeasured
 from verifier.policy.matching import matches
 from verifier.policy.model import Build, DebugMode, Policy, Requirements
 from verifier.reasons import Reason, Rejection
@@ -25,44 +25,39 @@ def check_measurements(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) 
 
     The PCRs are those of a document of the kind that the policy is for: only ``appraise_evidence`` calls this.
     """
-    may_be_debug = policy.evidence is EvidenceKind.ENCLAVE
-    found = list(_check_measured(pcrs, policy)) if may_be_debug else []
-    found.extend(
-        Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}")
-        for denied in policy.denied_index.match(pcrs)
-    )
+    blank = unmeasured(pcrs) if policy.evidence is EvidenceKind.ENCLAVE else ()
+    debug = blank == IMAGE_PCRS and is_debug(pcrs)
+    found = _explain_blank(blank, policy, debug=debug) if blank else []
+    for denied in policy.denied_index.match(pcrs):
+        found.append(Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}"))
     name = None
-    debug = may_be_debug and is_debug(pcrs)
-    if not (debug and policy.debug is DebugMode.REJECT):
+    if not debug or policy.debug is DebugMode.ALLOW:
         # Otherwise there is nothing to compare: debug mode zeroes what builds are known by.
         name, mismatch = _check_builds(pcrs, policy, at, debug=debug)
-        found.extend(mismatch)
-    found.extend(_check_requirements(pcrs, policy.require))
+        found += mismatch
+    found += _check_requirements(pcrs, policy.require)
     return name, found
 
 
 def _check_builds(
     pcrs: Mapping[int, bytes], policy: Policy, at: datetime, *, debug: bool
-) -> tuple[str | None, list[Rejection]]:
+) -> tuple[str | None, tuple[Rejection, ...]]:
     candidates = policy.index.match_in_debug(pcrs) if debug else policy.index.match(pcrs)
     in_window = [build for build in candidates if _is_in_window(build, at)]
-    if in_window:
-        return _name_of(in_window, pcrs), []
-    return None, [_explain_window(candidates[0], at) if candidates else _explain_mismatch(pcrs, policy)]
+    if not in_window:
+        return None, (_explain_window(candidates[0], at) if candidates else _explain_mismatch(pcrs, policy),)
+    # In debug mode nobody knows which build runs, unless the policy expects the very zeros.
+    known = [build for build in in_window if matches(build, pcrs)] if debug else in_window
+    return known[0].name if known else None, ()
 
 
-def _name_of(builds: list[Build], pcrs: Mapping[int, bytes]) -> str | None:
-    """Name the build that runs; in debug mode nobody knows, unless the policy expects the very zeros."""
-    return next((build.name for build in builds if matches(build, pcrs)), None)
-
-
-def _check_measured(pcrs: Mapping[int, bytes], policy: Policy) -> Iterator[Rejection]:
-    if is_debug(pcrs):
-        if policy.debug is DebugMode.REJECT:
-            yield Rejection(Reason.MEASUREMENT_DEBUG_MODE, "PCR0, PCR1 and PCR2 are all zero")
-    elif blank := unmeasured(pcrs):
+def _explain_blank(blank: tuple[int, ...], policy: Policy, *, debug: bool) -> list[Rejection]:
+    if not debug:
         # Not even a policy that allows debug mode means this: real debug mode zeroes all three.
-        yield Rejection(Reason.MEASUREMENT_UNMEASURED, f"{_list(blank)} zero or absent")
+        return [Rejection(Reason.MEASUREMENT_UNMEASURED, f"{_list(blank)} zero or absent")]
+    if policy.debug is DebugMode.REJECT:
+        return [Rejection(Reason.MEASUREMENT_DEBUG_MODE, "PCR0, PCR1 and PCR2 are all zero")]
+    return []
 
 
 def _is_in_window(build: Build, at: datetime) -> bool:
