@@ -8,8 +8,6 @@ where both must agree; see docs/adr/0002.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from verifier.reasons import Reason, Rejection
@@ -39,7 +37,8 @@ _KEY_USAGE = bytes.fromhex("551d0f")
 _MAX_SERIAL_BYTES = 21
 """RFC 5280 section 4.1.2.2: 20 bytes, and one for the sign."""
 
-_DIGITAL_SIGNATURE, _KEY_CERT_SIGN = 0, 5
+_DIGITAL_SIGNATURE, _KEY_CERT_SIGN = 0x80, 0x04
+"""Bits 0 and 5 of keyUsage, counted from the highest of its first byte (RFC 5280 section 4.2.1.3)."""
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +65,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """keyUsage has keyCertSign."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Extension:
+class _Extension(msgspec.Struct, frozen=True, kw_only=True):
     """An extension as it stands in the certificate."""
 
     critical: bool
@@ -112,7 +110,7 @@ def _decode(der: bytes) -> Certificate:
     fields.finish()
     constraints, usage = _profile(extensions)
     is_ca, path_length = _basic_constraints(constraints.value)
-    bits = _key_usage(usage.value)
+    uses = _key_usage(usage.value)
     return Certificate(
         der=der,
         tbs=tbs,
@@ -126,8 +124,8 @@ def _decode(der: bytes) -> Certificate:
         is_ca=is_ca,
         constraints_critical=constraints.critical,
         path_length=path_length,
-        signs_data=_DIGITAL_SIGNATURE in bits,
-        signs_certificates=_KEY_CERT_SIGN in bits,
+        signs_data=bool(uses & _DIGITAL_SIGNATURE),
+        signs_certificates=bool(uses & _KEY_CERT_SIGN),
     )
 
 
@@ -208,11 +206,12 @@ def _basic_constraints(value: bytes) -> tuple[bool, int | None]:
     return is_ca, path_length
 
 
-def _key_usage(value: bytes) -> frozenset[int]:
+def _key_usage(value: bytes) -> int:
+    """Read keyUsage; give the first eight of its bits."""
     whole = Reader(value)
     content = whole.content(BIT_STRING)
     whole.finish()
     unused, bits = content[:1], content[1:]
     if not bits or not unused or unused[0] > 7 or bits[-1] & ((1 << unused[0]) - 1):  # noqa: PLR2004 - bits in a byte
         raise DerError
-    return frozenset(at for at in range(8 * len(bits)) if bits[at // 8] & (0x80 >> at % 8))
+    return bits[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calendar import timegm
+from datetime import UTC, datetime, timedelta
 
 BOOLEAN = 0x01
 INTEGER = 0x02
@@ -16,10 +16,11 @@ SEQUENCE = 0x30
 _LONG_FORM = 0x80
 _CONTINUED = 0x80
 _TWO_LENGTH_BYTES = 0x82
-_UTC_TIME_LENGTH = 13
-_GENERALIZED_TIME_LENGTH = 15
-_UTC_PIVOT = 50
+_TIME_LENGTH = len(b"YYYYMMDDHHMMSSZ")
+_UTC_PIVOT = b"50"
 """RFC 5280 section 4.1.2.5.1: 50 and above are of the twentieth century."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 
 
 class DerError(Exception):
@@ -122,29 +123,22 @@ def time_seconds(reader: Reader) -> int:
     """Take a Time (RFC 5280 section 4.1.2.5) as seconds since 1970; only ``YYMMDDHHMMSSZ`` and its four-digit twin."""
     if reader.peek == UTC_TIME:
         text = reader.content(UTC_TIME)
-        _expect_digits(text, _UTC_TIME_LENGTH)
-        year = int(text[:2])
-        year += 1900 if year >= _UTC_PIVOT else 2000
-        return _seconds(year, text[2:])
-    text = reader.content(GENERALIZED_TIME)
-    _expect_digits(text, _GENERALIZED_TIME_LENGTH)
-    return _seconds(int(text[:4]), text[4:])
-
-
-def _expect_digits(text: bytes, length: int) -> None:
-    if len(text) != length or text[-1:] != b"Z" or not text[:-1].isdigit():
+        text = (b"19" if text >= _UTC_PIVOT else b"20") + text
+    else:
+        text = reader.content(GENERALIZED_TIME)
+    if len(text) != _TIME_LENGTH or text[-1:] != b"Z" or not text[:-1].isdigit():
         raise DerError
-
-
-_DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-def _seconds(year: int, text: bytes) -> int:
-    month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 10, 2))
-    if not 1 <= month <= len(_DAYS_IN_MONTH):
-        raise DerError
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    days = 28 if month == 2 and not leap else _DAYS_IN_MONTH[month - 1]  # noqa: PLR2004 - February
-    if not (year and 1 <= day <= days and hour < 24 and minute < 60 and second < 60):  # noqa: PLR2004
-        raise DerError
-    return timegm((year, month, day, hour, minute, second))
+    try:
+        # Refuses what no calendar has, second 60 included.
+        moment = datetime(
+            int(text[:4]),
+            int(text[4:6]),
+            int(text[6:8]),
+            int(text[8:10]),
+            int(text[10:12]),
+            int(text[12:14]),
+            tzinfo=UTC,
+        )
+    except ValueError as error:
+        raise DerError from error
+    return (moment - _EPOCH) // _SECOND

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from verifier.trust.cache import PathCache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 
 
 class CertificationPath(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +219,6 @@ def _conclude(anchor: TrustAnchor, certificates: tuple[Certificate, ...], key: P
         key=key,
         not_before=not_before,
         not_after=not_after,
-        valid_from=_EPOCH + timedelta(seconds=not_before),
-        valid_until=_EPOCH + timedelta(seconds=not_after),
+        valid_from=_EPOCH + not_before * _SECOND,
+        valid_until=_EPOCH + not_after * _SECOND,
     )
