@@ -40,6 +40,7 @@ def test_discovery_says_what_is_taken_made_and_trusted(service: Running) -> None
 
     assert found["accepts"][:2] == [JSON, "application/cose"]
     assert found["produces"] == [JSON]
+    assert found["engine"] == service.service.verifier.engine
     assert found["limits"] == {"raw_body": 16384, "json_body": 24576, "evidence": 16384}
     assert found["nonces"] == {
         "size": 58, "default_ttl": 300, "max_ttl": 3600, "single_use": "host", "shared_keys": False,

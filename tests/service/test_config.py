@@ -100,9 +100,9 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
     keys = f'{{current = {{id = 1, file = "{folder}/one.key"}}, previous = {{id = 2, file = "{folder}/two.key"}}}}'
     given = {
         "policies": f"{folder}/policies", "default_policy": "open", "host": "::1", "port": "1", "reuse_port": "true",
-        "bundled_anchor": "false", "anchors": anchor, "engine": "openssl", "audience": "a", "nonce_ttl": "1h",
-        "nonce_keys": keys, "historical": "allow", "single_use": "embedded", "state": f"{folder}/used",
-        "max_in_flight": "3", "max_connections": "4",
+        "bundled_anchor": "false", "anchors": anchor, "engine": "openssl", "path_cache": "0", "audience": "a",
+        "nonce_ttl": "1h", "nonce_keys": keys, "historical": "allow", "single_use": "embedded",
+        "state": f"{folder}/used", "max_in_flight": "3", "max_connections": "4",
         "header_timeout": "1s", "body_timeout": "1500ms", "keepalive_timeout": "1m",
         "shutdown_delay": "2s", "shutdown_timeout": "3s", "log_level": "error",
     }  # fmt: skip
@@ -112,6 +112,7 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
 
     assert [anchor.name for anchor in settings.anchors] == ["mine"]
     assert settings.engine == "openssl"
+    assert settings.path_cache == 0
     assert settings.keyring.previous is not None
     assert (settings.keyring.current.id, settings.keyring.current.secret) == (1, b"one" + KEY)
     assert settings.limits.body_timeout == 1.5

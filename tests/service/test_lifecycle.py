@@ -17,6 +17,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from tests.service.harness import COSE, HOST, POLICIES, Running, enclave, make_settings, pki, read_raw, running
+from verifier import Verifier
 from verifier.reasons import ConfigurationError
 from verifier.service.app import make_app
 from verifier.service.logs import make_logger
@@ -256,6 +257,7 @@ def test_it_tells_an_operator_what_it_starts_with(tmp_path: Path) -> None:
     assert "single replica" in lines[1]["detail"]
     assert set(lines[2]["policies"]) == set(POLICIES)
     assert lines[2]["single_use"] == "off"
+    assert lines[2]["engine"] == Verifier().engine
     assert rest == ["draining", "stopped"]
 
 

@@ -1,13 +1,14 @@
 """Metrics: what alerts are made of, with labels from closed sets."""
 
 from collections.abc import Collection, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.service.harness import Running, enclave, make_settings, policy_text, running
+from issuer.nsm import SoftwareNsm
+from tests.service.harness import BUILD, Running, enclave, make_settings, pki, policy_text, running
 from verifier.pipeline import Stage
 from verifier.reasons import Reason
 from verifier.result import Verdict
@@ -126,6 +127,29 @@ def test_the_path_cache_is_counted(service: Running) -> None:
     assert service.metric("path_cache_hits_total", half="leaf") == 2
     assert service.metric("path_cache_misses_total", half="leaf") == 1
     assert service.metric("path_cache_entries", half="leaf") == 1
+
+
+def test_what_falls_out_of_the_path_cache_is_counted(tmp_path: Path) -> None:
+    """Nobody could tell a cache that is too small from one that is cold."""
+    with running(make_settings(tmp_path, policies=POLICIES, path_cache=1)) as small:
+        for number in (1, 2):
+            other = SoftwareNsm(clock=lambda: datetime.now(UTC), pki=pki(), build=BUILD, enclave_id=number.to_bytes(8))
+            assert small.verify(other.attestation(), "policy=open").status == 200
+
+        assert small.metric("path_cache_evictions_total", half="leaf") == 1
+        assert small.metric("path_cache_evictions_total", half="issuer") == 0
+        assert small.metric("path_cache_entries", half="leaf") == 1
+
+
+def test_the_path_cache_can_be_turned_off(tmp_path: Path) -> None:
+    """An operator who wants nothing remembered could not have it."""
+    with running(make_settings(tmp_path, policies=POLICIES, path_cache=0)) as forgetful:
+        for _ in range(2):
+            assert forgetful.verify(enclave().attestation(), "policy=open").status == 200
+
+        for half in ("leaf", "issuer"):
+            assert forgetful.metric("path_cache_hits_total", half=half) == 0
+            assert forgetful.metric("path_cache_entries", half=half) == 0
 
 
 def test_no_label_holds_what_a_client_chose(service: Running) -> None:

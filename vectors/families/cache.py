@@ -54,6 +54,7 @@ def certificate_twin(der: bytes) -> bytes:
 def cases() -> Iterator[Case]:
     """Give every case of the family."""
     yield from _twins()
+    yield from _same_key()
     yield from _expired_while_warm()
     yield from _poisoned()
 
@@ -93,6 +94,25 @@ def _twins() -> Iterator[Case]:
         "After the good document, its leaf under foreign issuers.",
         attest(spliced),
         "path.root-untrusted",
+        before=_warm(),
+    )
+
+
+def _same_key() -> Iterator[Case]:
+    """A key that was verified once is worth nothing under another issuer: what is remembered is a path, not a key."""
+    other = respecify(INSTANCE, key=KEYS.private_key("another instance"))
+    yield affirmed(
+        "cache.same-key-other-issuer",
+        "After the good document, its leaf's key and name certified by another genuine issuer: another path, verified.",
+        attest(other),
+        before=_warm(),
+    )
+    attacker = KEYS.private_key("nobody")
+    yield rejected(
+        "warm-same-key-forged-issuer",
+        "After the good document, its leaf's key and name certified by an issuer that nobody certified.",
+        attest(respecify(INSTANCE, key=attacker, issuer_key=attacker)),
+        "path.signature-invalid",
         before=_warm(),
     )
 

@@ -25,6 +25,7 @@ _FLAGS = {
     "default_policy": "The policy for requests that name none.",
     "bundled_anchor": "Whether AWS's commercial root is trusted.",
     "engine": "Who verifies signatures: aws-lc or openssl.",
+    "path_cache": "How many enclaves' verified certification paths to remember; 0 remembers none.",
     "audience": "This service's name in its nonces; the same in all replicas.",
     "nonce_ttl": "How long a nonce lives unless the request says otherwise.",
     "historical": "Whether requests may ask for a verdict as of another time: off or allow.",

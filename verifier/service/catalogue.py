@@ -123,6 +123,7 @@ def _discovery(service: Service) -> Discovery:
     return Discovery(
         name="nitro-verifier",
         version=service.version,
+        engine=service.verifier.engine.value,
         audience=settings.audience,
         accepts=[JSON, *RAW_TYPES],
         produces=[JSON],

@@ -57,6 +57,8 @@ class Settings:
     default_policy: str | None
     anchors: tuple[TrustAnchor, ...]
     engine: EngineName | None
+    path_cache: int
+    """How many verified paths are remembered; 0 turns the cache off."""
     audience: str
     nonce_ttl: int
     """Seconds a nonce lives unless the request says otherwise."""
@@ -113,6 +115,7 @@ class _Loading:
             default_policy=self._default_policy(policies),
             anchors=anchors,
             engine=self._engine(anchors),
+            path_cache=options.path_cache,
             audience=options.audience,
             nonce_ttl=self._nonce_ttl(),
             keyring=self._keyring(options.nonce_keys),

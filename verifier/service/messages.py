@@ -136,6 +136,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
+    engine: Literal["aws-lc", "openssl"]
     audience: str
     accepts: list[str]
     produces: list[str]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from verifier.trust.cache import DEFAULT_LEAVES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -61,6 +63,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bundled_anchor: bool = True
     anchors: list[AnchorOption] = []
     engine: Literal["aws-lc", "openssl"] | None = None
+    path_cache: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = DEFAULT_LEAVES
     audience: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] = "nitro-verifier"
     nonce_ttl: str = "5m"
     nonce_keys: NonceKeysOption | None = None

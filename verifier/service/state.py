@@ -17,6 +17,7 @@ from verifier.service.logs import make_logger
 from verifier.service.metrics import Metrics
 from verifier.service.problems import ProblemError, ProblemType
 from verifier.service.selftest import SelfTest
+from verifier.trust.cache import PathCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,7 +140,8 @@ def make_service(
     """
     guard = None if settings.state is None else EmbeddedGuard(settings.state, at=milliseconds(now()))
     nonces = NonceService(settings.keyring, audience=settings.audience, guard=guard)
-    verifier = Verifier(anchors=settings.anchors, nonces=nonces, engine=settings.engine)
+    cache = PathCache(leaves=settings.path_cache)
+    verifier = Verifier(anchors=settings.anchors, nonces=nonces, engine=settings.engine, cache=cache)
     release = version("nitro-verifier")
     self_test = SelfTest(verifier.engine)
     if not self_test.passes():

@@ -78,7 +78,7 @@ class PathCache:
     __slots__ = ("_issuers", "_leaves")
 
     def __init__(self, *, leaves: int = DEFAULT_LEAVES, issuers: int = DEFAULT_ISSUERS) -> None:
-        """Bound both halves; about 6 kB an entry."""
+        """Bound both halves; about 4 kB an entry."""
         self._leaves = _Lru[tuple[tuple[bytes, ...], bytes], "CertificationPath"](leaves)
         self._issuers = _Lru[tuple[bytes, ...], "CertificationPath"](issuers if leaves else 0)
 

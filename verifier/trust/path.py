@@ -141,7 +141,8 @@ def _walk(  # noqa: PLR0913 - as above
         # cost four verifications each time. A prefix that failed anywhere leaves nothing behind.
         cache.keep_issuers(cabundle, issuers)
     path = _conclude(anchor, certificates, _verify_down(certificates[-2:], issuers.key, engine))
-    cache.keep_path(cabundle, leaf, path)
+    # The same bytes, in the one copy that all leaves of these issuers share: two thirds of an entry's memory.
+    cache.keep_path(tuple([issuer.der for issuer in known]), leaf, path)
     return path
 
 
