@@ -73,7 +73,7 @@ def decode_document(payload: bytes) -> AttestationDocument:
     """
     fields = _decode_fields(payload)
     kind, unrecognised = EvidenceKind.ENCLAVE, _NO_NAMES
-    # An enclave's genuine document has exactly the known fields, which one comparison tells: none missing, none besides.
+    # An enclave's genuine document has exactly the known fields, which one comparison tells.
     if fields.keys() != _KNOWN_FIELDS:
         kind, unrecognised = _sort_out_names(fields)
     if fields["digest"] != DIGEST:

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from tests.support.core import PCRS, appraise, document, policy, reasons
 from verifier import Affirmed, ConfigurationError, Policy, Reason
@@ -87,9 +88,9 @@ def test_no_document_is_affirmed_as_another_kind() -> None:
     result = appraise(document())
     assert isinstance(result, Affirmed)
     with pytest.raises(ValueError, match="another kind"):
-        replace(result, claims=replace(result.claims, kind=EvidenceKind.NITRO_TPM))
+        structs.replace(result, claims=structs.replace(result.claims, kind=EvidenceKind.NITRO_TPM))
     with pytest.raises(ValueError, match="another kind"):
-        replace(result, policy=replace(result.policy, evidence=EvidenceKind.NITRO_TPM))
+        structs.replace(result, policy=structs.replace(result.policy, evidence=EvidenceKind.NITRO_TPM))
 
 
 def test_pcrs_have_the_names_of_their_kind() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.support.core import AT, NONCE, PCRS, SIGNED_AT_MS, build, document, policy, reasons, verifier
 from tests.unit.verifier.policy.test_findings import Once, service
@@ -50,7 +51,7 @@ def test_a_shadow_build_changes_nothing_for_the_builds_in_force() -> None:
     assert (result.build, only(result).change, only(result).build) == ("v1", ShadowChange.BOTH_AFFIRM, "v1")
     usual = appraise(policy())
     assert isinstance(usual, Affirmed)
-    assert replace(result, shadows=(), policy=usual.policy) == usual
+    assert structs.replace(result, shadows=(), policy=usual.policy) == usual
 
 
 def test_a_shadow_build_is_held_to_all_the_rest() -> None:
