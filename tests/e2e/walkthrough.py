@@ -18,7 +18,7 @@ from pathlib import Path
 from issuer.nsm import build_pcrs
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PORT_ON_PAPER = "8080"
+PORTS_ON_PAPER = ("8080", "8443")
 TIMEOUT_S = 120
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -72,18 +72,19 @@ def write_block(steps: list[Step]) -> str:
 
 def run_steps(steps: list[Step], folder: Path) -> list[str]:
     """Run all commands in one shell in ``folder`` and give what each printed."""
-    port = str(_free_port())
+    ports = {paper: str(_free_port()) for paper in PORTS_ON_PAPER}
     results = folder / ".walkthrough"
     results.mkdir()
     script = "".join(
-        f"{{ {step.command.replace(PORT_ON_PAPER, port)}\n}} > {results}/{at} 2>&1\n" for at, step in enumerate(steps)
+        f"{{ {_replaced(step.command, ports)}\n}} > {results}/{at} 2>&1\n" for at, step in enumerate(steps)
     )
     environ = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(CHECKOUT),
         "COLUMNS": "80",
         "HOME": str(folder),
-        "NITRO_VERIFIER_PORT": port,
+        "NITRO_VERIFIER_PORT": ports["8080"],
+        "CHECKOUT": str(CHECKOUT),
     }
     bash = shutil.which("bash") or "/bin/bash"
     shell = subprocess.Popen([bash, "-c", script], cwd=folder, env=environ, start_new_session=True)
@@ -92,7 +93,8 @@ def run_steps(steps: list[Step], folder: Path) -> list[str]:
     finally:
         _end_group(shell.pid)
     outputs = [(results / str(at)).read_text() for at in range(len(steps))]
-    return [_tidy(output.replace(port, PORT_ON_PAPER)) for output in outputs]
+    on_paper = {port: paper for paper, port in ports.items()}
+    return [_tidy(_replaced(output, on_paper)) for output in outputs]
 
 
 def normalise(output: str) -> str:
@@ -105,6 +107,12 @@ def normalise(output: str) -> str:
 def fill_measurements(text: str) -> str:
     """Replace ``@@build.index@@`` by that make-believe build's PCR."""
     return _MEASUREMENT.sub(lambda match: build_pcrs(match[1])[int(match[2])].hex(), text)
+
+
+def _replaced(text: str, words: dict[str, str]) -> str:
+    for old, new in words.items():
+        text = text.replace(old, new)
+    return text
 
 
 def _tidy(output: str) -> str:
