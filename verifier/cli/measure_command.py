@@ -14,6 +14,7 @@ from verifier.cli.display import DIM, HEAD, WARN, facts, output, plain
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.pcr_view import pcr_table
 from verifier.cli.reference_inputs import measure_file, refuse_image
+from verifier.policy.model import INSTANCE_ID, ROLE_ARN
 from verifier.reference_values.eif import EnclaveImage, metadata_text
 from verifier.reference_values.formulas import instance_pcr, role_pcr
 from verifier.reference_values.layout import EifError
@@ -41,6 +42,7 @@ def measure(*, file: Path, role_arn: str | None, instance_id: str | None, as_jso
     The hypervisor follows the table in the file's header, nitro-cli the sections one after the other. An image on which
     they could differ is refused, and nothing of it is shown.
     """
+    identities = _identities(role_arn, instance_id)
     try:
         image = measure_file(file)
     except EifError as error:
@@ -48,7 +50,7 @@ def measure(*, file: Path, role_arn: str | None, instance_id: str | None, as_jso
             refusal = {"code": error.fault.value, "detail": error.detail, "hint": error.fault.hint}
             click.echo(msgspec.json.encode({"refused": refusal}))
         return refuse_image(error, quiet=as_json)
-    pcrs = {**image.pcrs, **_identities(role_arn, instance_id)}
+    pcrs = {**image.pcrs, **identities}
     if as_json:
         click.echo(msgspec.json.encode(_body(image, pcrs)))
     else:
@@ -57,10 +59,15 @@ def measure(*, file: Path, role_arn: str | None, instance_id: str | None, as_jso
 
 
 def _identities(role_arn: str | None, instance_id: str | None) -> Mapping[int, bytes]:
+    """Compute PCR3 and PCR4 of what policies take too: any other text has a hash as well, and no enclave has it."""
     pcrs = {}
     if role_arn is not None:
+        if not ROLE_ARN.fullmatch(role_arn):
+            raise click.UsageError("--role-arn: not the ARN of an IAM role (an instance profile's does not work)")
         pcrs[3] = role_pcr(role_arn)
     if instance_id is not None:
+        if not INSTANCE_ID.fullmatch(instance_id):
+            raise click.UsageError("--instance-id: not an EC2 instance id")
         pcrs[4] = instance_pcr(instance_id)
     return pcrs
 

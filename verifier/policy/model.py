@@ -35,8 +35,8 @@ MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 CURVES = ("secp256r1", "secp384r1", "secp521r1", "secp256k1")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ROLE_ARN = re.compile(r"arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}")
-_INSTANCE_ID = re.compile(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?")
+ROLE_ARN = re.compile(r"arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}")
+INSTANCE_ID = re.compile(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?")
 
 
 class NonceMode(StrEnum):
@@ -250,10 +250,10 @@ def _problems_of_requirements(require: Requirements) -> Iterator[str]:
 
 def _problems_of_identities(require: Requirements) -> Iterator[str]:
     for arn in require.pcr3_role_arn or ():
-        if not _ROLE_ARN.fullmatch(arn):
+        if not ROLE_ARN.fullmatch(arn):
             yield f"require.pcr3_role_arn: {arn!r} is not the ARN of an IAM role (an instance profile's does not work)"
     for instance in require.pcr4_instance_id or ():
-        if not _INSTANCE_ID.fullmatch(instance):
+        if not INSTANCE_ID.fullmatch(instance):
             yield f"require.pcr4_instance_id: {instance!r} is not an EC2 instance id"
 
 

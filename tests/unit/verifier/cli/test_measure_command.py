@@ -81,6 +81,24 @@ def test_pcr3_and_pcr4_are_computed_on_request(tmp_path: Path) -> None:
     assert (body["pcrs"]["3"], body["pcrs"]["4"]) == (role_pcr(ROLE).hex(), instance_pcr(INSTANCE).hex())
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--role-arn", "arn:aws:iam::123456789012:instance-profile/Webserver"),
+        ("--role-arn", "Webserver"),
+        ("--role-arn", ""),
+        ("--role-arn", f"{ROLE}\n"),
+        ("--instance-id", "i-123"),
+        ("--instance-id", f"{INSTANCE} "),
+    ],
+)
+def test_what_no_parent_has_is_not_measured(option: str, text: str, tmp_path: Path) -> None:
+    """Any text has a hash: an instance profile's would go into a policy that no enclave ever matches."""
+    outcome = call(measure, image(tmp_path, write_eif()), option, text)
+    assert (outcome.code, outcome.stdout) == (2, b"")
+    assert option in outcome.stderr
+
+
 def test_an_image_is_read_from_stdin() -> None:
     """An image in a pipeline would have to be written to a disk first."""
     outcome = call(measure, "-", "--json", stdin=write_eif())
