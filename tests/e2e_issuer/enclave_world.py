@@ -64,6 +64,7 @@ def serving_kms(folder: Path, kms: FakeKms) -> Iterator[TlsKms]:
         def do_POST(self) -> None:
             """Answer one operation."""
             authorizations.append(self.headers["Authorization"])
+            kms.at = datetime.now(UTC)  # it is now whenever it is asked
             operation = self.headers["X-Amz-Target"].removeprefix("TrentService.")
             status, body = kms.reply(operation, self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status)

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enclave_app.identity import Identity
 from enclave_app.network import bring_loopback_up, lead_to_loopback
 from enclave_app.secret import Credentials
 from enclave_app.service import Service
@@ -22,12 +24,13 @@ from issuer.vsock import TcpAddress, VsockAddress
 ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 IMAGE = {"ENCLAVE_POLICY": "enclave-app", "ENCLAVE_KMS_KEY_ARN": ARN}
 NSM = Nsm(SoftwareBackend(SoftwareNsm(clock=lambda: datetime(2026, 3, 1, tzinfo=UTC))))
+IDENTITY = Identity(ec.generate_private_key(ec.SECP384R1()))
 CREDENTIALS = {"access_key_id": "a", "secret_access_key": "b", "session_token": "c"}
 
 
 def answer(message: bytes) -> object:
     async def ask() -> bytes:
-        return await Service(Settings.read(IMAGE), NSM)(message)
+        return await Service(Settings.read(IMAGE), NSM, IDENTITY)(message)
 
     return json.loads(asyncio.run(ask()))
 
@@ -105,12 +108,18 @@ def test_what_the_parent_handed_over_shows_nowhere(caplog: pytest.LogCaptureFixt
 
         async def ask() -> bytes:
             logging.getLogger("botocore").setLevel(logging.INFO)  # what it has to say in debug is its own business
-            return await Service(Settings.read({**IMAGE, **settings}), NSM)(json.dumps(request).encode())
+            return await Service(Settings.read({**IMAGE, **settings}), NSM, IDENTITY)(json.dumps(request).encode())
 
         assert json.loads(asyncio.run(ask())) == {"error": "not-unlocked"}
     assert "not unlocked: EndpointConnectionError" in caplog.text
     assert "t0ken" not in caplog.text
     assert "t0ken" not in repr(Credentials(access_key_id="a", secret_access_key="b", session_token="t0ken"))
+
+
+def test_an_identity_is_of_a_kind_that_signs_as_the_readme_says() -> None:
+    """Whoever checks signatures would find none that he can check."""
+    with pytest.raises(TypeError, match="elliptic curve"):
+        Identity(rsa.generate_private_key(65537, 2048))
 
 
 @pytest.mark.parametrize(

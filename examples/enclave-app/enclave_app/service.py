@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from enclave_app.identity import Identity
 from enclave_app.secret import Credentials, decrypt
 from enclave_app.settings import Settings
 from issuer.nsm import Nsm
@@ -38,7 +39,7 @@ class Unlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
 
 class Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="sign"):
-    """Make a tag over a message."""
+    """Make a tag over a message, and sign that this enclave made it."""
 
     message: bytes
 
@@ -50,8 +51,9 @@ _DECODER: Final = msgspec.json.Decoder(Unlock | Sign)
 class Service:
     """A handler for `issuer.vsock.MessageServer`. The secret comes in once and does not go out."""
 
-    def __init__(self, settings: Settings, nsm: Nsm) -> None:
+    def __init__(self, settings: Settings, nsm: Nsm, identity: Identity) -> None:
         self._settings: Final = settings
+        self._identity: Final = identity
         self._nsm: Final = nsm
         self._unlocking: Final = asyncio.Lock()
         self._secret: bytes | None = None
@@ -67,7 +69,8 @@ class Service:
     def _sign(self, request: Sign) -> bytes:
         if self._secret is None:
             return _error(Word.LOCKED)
-        return msgspec.json.encode({"tag": hmac.digest(self._secret, request.message, "sha256")})
+        tag = hmac.digest(self._secret, request.message, "sha256")
+        return msgspec.json.encode({"tag": tag, "signature": self._identity.sign(request.message, tag)})
 
     async def _unlock(self, request: Unlock) -> bytes:
         async with self._unlocking:  # one at a time: each makes an RSA key

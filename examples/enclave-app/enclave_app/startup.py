@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
+from enclave_app.identity import Identity
 from enclave_app.network import bring_loopback_up, lead_to_loopback
 from enclave_app.service import Service
 from enclave_app.settings import Settings, SettingsError
@@ -46,10 +47,11 @@ async def serve(settings: Settings, nsm: Nsm) -> None:
     async with AsyncNsm(nsm) as asked:
         responder = ChallengeResponder(asked, public_key=affirmed.public_key)
         limits = MessageLimits(message_bytes=MAX_ANSWER_BYTES)
+        service = Service(settings, nsm, Identity(affirmed.private_key))
         servers = (
             Forwarder(listen(settings.kms_entrance), to_kms),
             MessageServer(listen(settings.challenges), responder, limits=limits),
-            MessageServer(listen(settings.requests), Service(settings, nsm), limits=REQUESTS),
+            MessageServer(listen(settings.requests), service, limits=REQUESTS),
         )
         _log.info("serving challenges on %s and requests on %s", settings.challenges, settings.requests)
         await asyncio.gather(*(server.run() for server in servers))
