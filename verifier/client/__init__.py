@@ -1,0 +1,46 @@
+"""The Relying Party's client: a nonce, a verdict, and signed results verified offline.
+
+    with VerifierClient("https://verifier.example") as client:
+        nonce = client.nonce(policy="payments")
+        document = ask_the_enclave(nonce.value)
+        client.verify(document, policy="payments", nonce=nonce.value).require_affirmed()
+
+`require_affirmed` returns an affirmed result or raises: a rejection, an answer that contradicts itself, one about
+another document, policy or nonce, and one as of another time never pass. The verdict of `verify` is worth what the
+connection is; `verify_signed` asks for one that can be passed on.
+
+Needs the extra ``client``.
+"""
+
+from verifier.client.blocking import VerifierClient
+from verifier.client.errors import (
+    ClientError,
+    NotAffirmedError,
+    Problem,
+    VerifierProtocolError,
+    VerifierRefusedError,
+    VerifierTimeoutError,
+    VerifierUnavailableError,
+)
+from verifier.client.limits import Limits
+from verifier.client.questions import Nonce
+from verifier.client.remote import AsyncVerifierClient
+from verifier.client.results import AffirmedResult, RejectedResult, Result, StatedReason
+
+__all__ = [
+    "AffirmedResult",
+    "AsyncVerifierClient",
+    "ClientError",
+    "Limits",
+    "Nonce",
+    "NotAffirmedError",
+    "Problem",
+    "RejectedResult",
+    "Result",
+    "StatedReason",
+    "VerifierClient",
+    "VerifierProtocolError",
+    "VerifierRefusedError",
+    "VerifierTimeoutError",
+    "VerifierUnavailableError",
+]
