@@ -15,6 +15,7 @@ Needs the extra ``client``.
 from verifier.client.blocking import VerifierClient
 from verifier.client.errors import (
     ClientError,
+    KeysUnavailableError,
     NotAffirmedError,
     Problem,
     VerifierProtocolError,
@@ -22,22 +23,36 @@ from verifier.client.errors import (
     VerifierTimeoutError,
     VerifierUnavailableError,
 )
+from verifier.client.expectations import Expectations
 from verifier.client.limits import Limits
 from verifier.client.questions import Nonce
 from verifier.client.remote import AsyncVerifierClient
-from verifier.client.results import AffirmedResult, RejectedResult, Result, StatedReason
+from verifier.client.results import AffirmedResult, RejectedResult, Result, SignedResult, StatedReason
+from verifier.client.tokens import AsyncTokenVerifier, TokenVerifier
+from verifier.client.transport import Connection
+from verifier.ear.errors import EarError, EarErrorCode
+from verifier.ear.results import EarResult
 
 __all__ = [
     "AffirmedResult",
+    "AsyncTokenVerifier",
     "AsyncVerifierClient",
     "ClientError",
+    "Connection",
+    "EarError",
+    "EarErrorCode",
+    "EarResult",
+    "Expectations",
+    "KeysUnavailableError",
     "Limits",
     "Nonce",
     "NotAffirmedError",
     "Problem",
     "RejectedResult",
     "Result",
+    "SignedResult",
     "StatedReason",
+    "TokenVerifier",
     "VerifierClient",
     "VerifierProtocolError",
     "VerifierRefusedError",

@@ -37,6 +37,7 @@ class Background(Generic[_Subject]):
     """Makes one object and calls its coroutines, all in one background loop."""
 
     def __init__(self, make: Callable[[], _Subject]) -> None:
+        make()  # what is wrong with the arguments is said here and not in the first call
         self._make: Final = make
         self._lock: Final = threading.Lock()
         self._worker: _Worker[_Subject] | None = None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from verifier.client.background import Background
 from verifier.client.remote import AsyncVerifierClient
+from verifier.client.tokens import read_clock
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable
+    from datetime import datetime
     from types import TracebackType
 
-    from verifier.client.limits import Limits
-    from verifier.client.questions import Nonce
-    from verifier.client.results import Result
+    from verifier.client.questions import Form, Nonce
+    from verifier.client.results import Result, SignedResult
+    from verifier.client.transport import Connection
 
 
 class VerifierClient:
@@ -28,20 +29,14 @@ class VerifierClient:
         self,
         base_url: str,
         *,
-        limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
-        headers: Mapping[str, str] | None = None,
-        allow_plaintext: bool = False,
+        issuer: str | None = None,
+        now: Callable[[], datetime] = read_clock,
+        **connection: Unpack[Connection],
     ) -> None:
         """Know whom to ask; see `AsyncVerifierClient`."""
-
-        def make() -> AsyncVerifierClient:
-            return AsyncVerifierClient(
-                base_url, limits=limits, tls=tls, headers=headers, allow_plaintext=allow_plaintext
-            )
-
-        make()  # what is wrong with the arguments is said here
-        self._background: Final = Background(make)
+        self._background: Final = Background(
+            lambda: AsyncVerifierClient(base_url, issuer=issuer, now=now, **connection)
+        )
 
     def nonce(self, *, policy: str | None = None, ttl: int | None = None) -> Nonce:
         """Get a nonce for an enclave."""
@@ -50,6 +45,23 @@ class VerifierClient:
     def verify(self, document: bytes, *, policy: str | None, nonce: bytes | None) -> Result:
         """Get the verdict on a document; a rejection is one too."""
         return self._background.run(lambda client: client.verify(document, policy=policy, nonce=nonce))
+
+    def verify_signed(
+        self,
+        document: bytes,
+        *,
+        policy: str,
+        nonce: bytes | None,
+        audience: str | None,
+        result_nonce: bytes | None = None,
+        form: Form = "jwt",
+    ) -> SignedResult:
+        """Get the verdict on a document as a token that was verified already and can be passed on."""
+        return self._background.run(
+            lambda client: client.verify_signed(
+                document, policy=policy, nonce=nonce, audience=audience, result_nonce=result_nonce, form=form
+            )
+        )
 
     def close(self) -> None:
         """Close its connections and end its thread; it cannot be used any more."""

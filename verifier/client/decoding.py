@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from verifier.client.errors import VerifierProtocolError
-from verifier.client.results import AffirmedResult, RejectedResult, Result, StatedReason
-from verifier.client.wire import Moment, Sha256, Word, read_object, read_octets
+from verifier.client.results import AffirmedResult, RejectedResult, Result, SignedResult, StatedReason
+from verifier.client.wire import Moment, Sha256, Word
+from verifier.ear.strict_json import decode_bytes, decode_object
 from verifier.nonces import SingleUse
 from verifier.policy.freshness import Freshness, FreshnessMode
 from verifier.policy.model import DebugMode
@@ -21,6 +22,7 @@ from verifier.result import AnchorReference, Claims, PolicyReference
 
 if TYPE_CHECKING:
     from verifier.client.transport import Answer
+    from verifier.ear.results import EarResult
 
 JSON: Final = "application/json"
 VERDICT_HEADER: Final = "Attestation-Verdict"
@@ -98,7 +100,7 @@ def decode_result(answer: Answer, asked: Asked) -> Result:
         VerifierProtocolError: it is none, contradicts itself, or is about something else.
     """
     try:
-        table = read_object(answer.body)
+        table = decode_object(answer.body)
         body = msgspec.convert(table, _Body, str_keys=True)
         result = _affirmed(body, table) if body.verdict == "affirmed" else _rejected(body, table)
     except ValueError as error:  # msgspec.ValidationError and binascii.Error are among them
@@ -106,6 +108,26 @@ def decode_result(answer: Answer, asked: Asked) -> Result:
     if wrong := _contradiction(answer, body) or _other_question(result, asked):
         raise VerifierProtocolError(wrong, status=answer.status)
     return result
+
+
+def decode_signed(answer: Answer, token: str | bytes, result: EarResult, asked: Asked) -> SignedResult:
+    """Compare a verified token with the answer that it came in and with what was asked.
+
+    Raises:
+        VerifierProtocolError: they do not agree, or the token is about something else.
+    """
+    if wrong := _other_verdict(answer, result.verdict) or _other_token(result, asked):
+        raise VerifierProtocolError(wrong, status=answer.status)
+    return SignedResult(token=token, result=result)
+
+
+def _other_token(result: EarResult, asked: Asked) -> str | None:
+    if result.evidence_sha256 != hashlib.sha256(asked.document).hexdigest():
+        return "the token is about another document"
+    carried = None if result.attester is None else result.attester.nonce
+    if result.affirmed and asked.nonce is not None and carried != asked.nonce:
+        return "the token affirms another nonce"
+    return None
 
 
 def _affirmed(body: _Body, table: dict[str, Any]) -> AffirmedResult:
@@ -144,11 +166,17 @@ def _rejected(body: _Body, table: dict[str, Any]) -> RejectedResult:
 
 
 def _contradiction(answer: Answer, body: _Body) -> str | None:
-    if VERDICT_OF[answer.status] != body.verdict:
+    if body.historical:
+        return "the result is historical, and that was not asked for"
+    return _other_verdict(answer, body.verdict)
+
+
+def _other_verdict(answer: Answer, verdict: str) -> str | None:
+    if VERDICT_OF[answer.status] != verdict:
         return "the status is another verdict's"
-    if answer.header(VERDICT_HEADER) != body.verdict:
+    if answer.header(VERDICT_HEADER) != verdict:
         return f"the header {VERDICT_HEADER} does not say the verdict"
-    return "the result is historical, and that was not asked for" if body.historical else None
+    return None
 
 
 def _other_question(result: Result, asked: Asked) -> str | None:
@@ -192,4 +220,4 @@ def _claims(body: _Body) -> Claims | None:
 
 
 def _optional(text: str | None) -> bytes | None:
-    return None if text is None else read_octets(text)
+    return None if text is None else decode_bytes(text)

@@ -67,6 +67,10 @@ class VerifierTimeoutError(VerifierUnavailableError, TimeoutError):
     """There was no whole answer in time."""
 
 
+class KeysUnavailableError(ClientError):
+    """The issuer's keys could not be had, so nothing is known about a token; the cause is chained."""
+
+
 class VerifierProtocolError(ClientError):
     """What came back is no answer that the verifier's API has, or contradicts itself or the question.
 

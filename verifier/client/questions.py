@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,9 +12,11 @@ import msgspec
 from verifier.client.decoding import JSON
 from verifier.client.errors import Problem, VerifierProtocolError, VerifierRefusedError, VerifierUnavailableError
 from verifier.client.transport import Question
-from verifier.client.wire import Moment, Word, read_object, read_octets, write_octets
+from verifier.client.wire import Moment, Word
+from verifier.ear.strict_json import decode_bytes, decode_object, encode_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from verifier.client.transport import Answer
@@ -24,6 +26,8 @@ PROBLEM: Final = "application/problem+json"
 MIN_NONCE_BYTES, MAX_NONCE_BYTES = 8, 64
 """RFC 9711 section 4.1, and less than every reading of the NSM's specification."""
 MAX_DETAIL: Final = 300
+Form: TypeAlias = Literal["jwt", "cwt"]
+TOKEN_TYPES: Final[Mapping[Form, str]] = {"jwt": "application/eat+jwt", "cwt": "application/eat+cwt"}
 
 _BUSY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT.value, HTTPStatus.TOO_MANY_REQUESTS.value})
 _UNREAD: Final = frozenset({Problem.OVERLOADED, Problem.REQUEST_TIMEOUT})
@@ -60,14 +64,33 @@ def nonce_question(policy: str | None, ttl: int | None) -> Question:
     return Question(method="POST", target="/v1/nonces", accept=JSON, body=msgspec.json.encode(body), content_type=JSON)
 
 
-def verify_question(
-    document: bytes, *, policy: str | None, nonce: bytes | None, accept: str = JSON, **further: str | None
-) -> Question:
+def verify_question(document: bytes, *, policy: str | None, nonce: bytes | None) -> Question:
     """Ask for the verdict on a document."""
-    named = {"policy": policy, "nonce": None if nonce is None else write_octets(nonce), **further}
+    return _question(document, JSON, {"policy": policy, "nonce": _text(nonce)})
+
+
+def signed_question(
+    document: bytes, *, policy: str, nonce: bytes | None, audience: str | None, result_nonce: bytes, form: Form
+) -> Question:
+    """Ask for the verdict on a document as a token.
+
+    Raises:
+        ValueError: the nonce to be echoed is not one.
+    """
+    if not MIN_NONCE_BYTES <= len(result_nonce) <= MAX_NONCE_BYTES:
+        raise ValueError(f"result_nonce is {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes")
+    named = {"policy": policy, "nonce": _text(nonce), "audience": audience, "result_nonce": _text(result_nonce)}
+    return _question(document, TOKEN_TYPES[form], named)
+
+
+def _question(document: bytes, accept: str, named: Mapping[str, str | None]) -> Question:
     query = urlencode({name: value for name, value in named.items() if value is not None})
     target = f"/v1/verify?{query}" if query else "/v1/verify"
     return Question(method="POST", target=target, accept=accept, body=document, content_type=COSE)
+
+
+def _text(nonce: bytes | None) -> str | None:
+    return None if nonce is None else encode_bytes(nonce)
 
 
 def decode_nonce(answer: Answer, policy: str | None) -> Nonce:
@@ -80,8 +103,8 @@ def decode_nonce(answer: Answer, policy: str | None) -> Nonce:
     if answer.status != HTTPStatus.CREATED or answer.media_type != JSON:
         raise failure(answer)
     try:
-        body = msgspec.convert(read_object(answer.body), _NonceBody)
-        value = read_octets(body.nonce)
+        body = msgspec.convert(decode_object(answer.body), _NonceBody)
+        value = decode_bytes(body.nonce)
     except ValueError as error:
         raise VerifierProtocolError(f"the answer holds no nonce: {error}", status=answer.status) from error
     if not MIN_NONCE_BYTES <= len(value) <= MAX_NONCE_BYTES:
@@ -110,7 +133,7 @@ def _decode_problem(answer: Answer) -> tuple[str | None, str]:
     if answer.media_type != PROBLEM:
         return None, ""
     try:
-        body = msgspec.convert(read_object(answer.body), _ProblemBody)
+        body = msgspec.convert(decode_object(answer.body), _ProblemBody)
     except ValueError:
         return None, ""
     known = Problem(body.type) if body.type in set(Problem) else body.type

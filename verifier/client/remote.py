@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from itertools import count
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
-from verifier.client.addresses import parse_address
-from verifier.client.decoding import JSON, VERDICT_OF, Asked, decode_result
-from verifier.client.errors import VerifierUnavailableError
-from verifier.client.limits import Limits, pause_after
-from verifier.client.questions import Nonce, decode_nonce, failure, nonce_question, verify_question
-from verifier.client.transport import Transport
+from verifier.client.decoding import JSON, VERDICT_OF, Asked, decode_result, decode_signed
+from verifier.client.expectations import Expectations
+from verifier.client.keys import KeyCache
+from verifier.client.questions import Nonce, decode_nonce, failure, nonce_question, signed_question, verify_question
+from verifier.client.retries import persist
+from verifier.client.tokens import read_clock, read_with
+from verifier.client.transport import Connection, Transport
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable
+    from datetime import datetime
     from types import TracebackType
 
-    from verifier.client.results import Result
+    from verifier.client.questions import Form
+    from verifier.client.results import Result, SignedResult
+    from verifier.client.transport import Answer, Question
 
-_Value = TypeVar("_Value")
+RESULT_NONCE_BYTES: Final = 32
 
 
 class AsyncVerifierClient:
@@ -35,27 +38,26 @@ class AsyncVerifierClient:
         self,
         base_url: str,
         *,
-        limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
-        headers: Mapping[str, str] | None = None,
-        allow_plaintext: bool = False,
+        issuer: str | None = None,
+        now: Callable[[], datetime] = read_clock,
+        **connection: Unpack[Connection],
     ) -> None:
         """Know whom to ask.
 
         Args:
             base_url: ``https://host``, ``http://127.0.0.1:8080`` or ``unix:/run/verifier.sock``; a path before the
                 verifier's own is kept.
-            limits: how long a call may take, and how often a question is repeated.
-            tls: for a private CA or a client certificate; the system's roots otherwise.
-            headers: sent along with everything, such as ``Authorization`` for a gateway.
-            allow_plaintext: plain HTTP to another machine, where something else protects the way.
+            issuer: what it calls itself in signed results, as its configuration has it.
+            now: the clock, for signed results.
+            connection: see `Connection`.
 
         Raises:
             ValueError: the URL is none, or plain HTTP to another machine.
         """
-        self._limits: Final = limits or Limits()
-        address = parse_address(base_url, allow_plaintext=allow_plaintext)
-        self._transport: Final = Transport(address, limits=self._limits, tls=tls, headers=headers or {})
+        self._transport: Final = Transport(base_url, **connection)
+        self._keys: Final = KeyCache(self._transport)
+        self._issuer: Final = issuer
+        self._now: Final = now
 
     async def nonce(self, *, policy: str | None = None, ttl: int | None = None) -> Nonce:
         """Get a nonce for an enclave.
@@ -74,7 +76,7 @@ class AsyncVerifierClient:
         async def ask(within: float) -> Nonce:
             return decode_nonce(await self._transport.ask(question, within=within), policy)
 
-        return await self._persist(ask, repeatable=True)
+        return await persist(ask, self._transport.limits, repeatable=True)
 
     async def verify(self, document: bytes, *, policy: str | None, nonce: bytes | None) -> Result:
         """Get the verdict on a document; a rejection is one too.
@@ -99,20 +101,52 @@ class AsyncVerifierClient:
                 raise failure(answer)
             return decode_result(answer, asked)
 
-        return await self._persist(ask, repeatable=False)
+        return await persist(ask, self._transport.limits, repeatable=False)
 
-    async def _persist(self, ask: Callable[[float], Awaitable[_Value]], *, repeatable: bool) -> _Value:
-        clock = asyncio.get_running_loop().time
-        end = clock() + self._limits.total_s
-        for tried in count(1):
-            try:
-                return await ask(end - clock())
-            except VerifierUnavailableError as error:
-                pause = pause_after(tried, self._limits, retry_after=error.retry_after)
-                if tried == self._limits.tries or not (repeatable or error.unheard) or clock() + pause >= end:
-                    raise
-            await asyncio.sleep(pause)
-        raise AssertionError  # pragma: no cover
+    async def verify_signed(
+        self,
+        document: bytes,
+        *,
+        policy: str,
+        nonce: bytes | None,
+        audience: str | None,
+        result_nonce: bytes | None = None,
+        form: Form = "jwt",
+    ) -> SignedResult:
+        """Get the verdict on a document as a token that was verified already and can be passed on.
+
+        Args:
+            document: as the enclave gave it.
+            policy: by which to appraise.
+            nonce: that you gave to the enclave for this document; None as for `verify`.
+            audience: whom the token is for; None: for nobody in particular.
+            result_nonce: 8 to 64 bytes that the token shall echo; one is made where there is none.
+            form: ``"jwt"`` or ``"cwt"``.
+
+        Raises:
+            VerifierUnavailableError, VerifierRefusedError, VerifierProtocolError: as for `verify`.
+            EarError: the token is not one of the issuer's, or not what was asked for.
+            KeysUnavailableError: the issuer's keys could not be had.
+            ValueError: the client was not told the issuer.
+        """
+        if self._issuer is None:
+            raise ValueError("signed results need to know the issuer: AsyncVerifierClient(..., issuer=...)")
+        expectations = Expectations(issuer=self._issuer, audience=audience, policy=policy)
+        echoed = secrets.token_bytes(RESULT_NONCE_BYTES) if result_nonce is None else result_nonce
+        question = signed_question(
+            document, policy=policy, nonce=nonce, audience=audience, result_nonce=echoed, form=form
+        )
+        answer = await persist(partial(self._ask_signed, question), self._transport.limits, repeatable=False)
+        token = answer.body.decode("ascii", "replace") if form == "jwt" else answer.body
+        result = await read_with(self._keys, expectations, token, at=self._now(), nonce=echoed)
+        asked = Asked(document=document, policy=policy, nonce=nonce)
+        return decode_signed(answer, token, result, asked)
+
+    async def _ask_signed(self, question: Question, within: float) -> Answer:
+        answer = await self._transport.ask(question, within=within)
+        if answer.status not in VERDICT_OF or answer.media_type != question.accept:
+            raise failure(answer)
+        return answer
 
     async def close(self) -> None:
         """Close its connections; it cannot be used any more."""

@@ -19,6 +19,7 @@ from verifier.client.errors import NotAffirmedError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from verifier.ear.results import EarResult
     from verifier.policy.freshness import Freshness
     from verifier.result import Claims, PolicyReference
 
@@ -97,3 +98,23 @@ class RejectedResult:
 
 
 Result: TypeAlias = AffirmedResult | RejectedResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedResult:
+    """A verdict that the verifier signed: verified here already, and good to be passed on as ``token``."""
+
+    token: str | bytes
+    """A JWT as text, a CWT as bytes."""
+    result: EarResult
+    """What it says."""
+
+    def require_affirmed(self) -> Self:
+        """Give itself.
+
+        Raises:
+            NotAffirmedError: the verdict is another; a token never affirms debug mode.
+        """
+        if not self.result.affirmed:
+            raise NotAffirmedError(self.result.reasons)
+        return self

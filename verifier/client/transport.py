@@ -11,20 +11,19 @@ import asyncio
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import aiohttp
 
+from verifier.client.addresses import Address, parse_address
 from verifier.client.errors import VerifierProtocolError, VerifierTimeoutError, VerifierUnavailableError
+from verifier.client.limits import Limits
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping
 
     from multidict import CIMultiDictProxy
-
-    from verifier.client.addresses import Address
-    from verifier.client.limits import Limits
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 IDLE_S: Final = 15.0
@@ -70,16 +69,43 @@ class Answer:
         return float(text) if _SECONDS.fullmatch(text) else None
 
 
+class Connection(TypedDict, total=False):
+    """How to reach a verifier; everything may be left out.
+
+    Attributes:
+        limits: how long a call may take, and how often a question is asked.
+        tls: for a private CA or a client certificate; the system's roots otherwise.
+        headers: sent along with everything, such as ``Authorization`` for a gateway.
+        allow_plaintext: plain HTTP to another machine, where something else protects the way.
+    """
+
+    limits: Limits | None
+    tls: ssl.SSLContext | None
+    headers: Mapping[str, str] | None
+    allow_plaintext: bool
+
+
 class Transport:
     """Connections to one verifier; they belong to the event loop of the first question."""
 
     def __init__(
-        self, address: Address, *, limits: Limits, tls: ssl.SSLContext | None, headers: Mapping[str, str]
+        self,
+        base_url: str,
+        *,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+        allow_plaintext: bool = False,
     ) -> None:
-        self._address: Final = address
-        self._limits: Final = limits
+        """Know where to connect; the arguments are those of `Connection`.
+
+        Raises:
+            ValueError: the URL is none, or plain HTTP to another machine.
+        """
+        self.limits: Final = limits or Limits()
+        self._address: Final[Address] = parse_address(base_url, allow_plaintext=allow_plaintext)
         self._tls: Final = tls
-        self._headers: Final = dict(headers)
+        self._headers: Final = dict(headers or {})
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -92,8 +118,8 @@ class Transport:
             VerifierTimeoutError: not in time.
             VerifierProtocolError: the answer is not HTTP, too large or compressed, or it comes from somebody else.
         """
-        limits = self._limits
-        timeout = aiohttp.ClientTimeout(total=min(limits.exchange_s, within), sock_connect=limits.connect_s)
+        total = min(self.limits.exchange_s, within)
+        timeout = aiohttp.ClientTimeout(total=total, sock_connect=self.limits.connect_s)
         headers = {"Accept": question.accept} | (
             {"Content-Type": question.content_type} if question.content_type else {}
         )

@@ -28,6 +28,8 @@ class EarErrorCode(StrEnum):
     """eat_profile is another than draft-04's; tokens with the older dotted names are refused here."""
     ISSUER_MISMATCH = "token.issuer-mismatch"
     AUDIENCE_MISMATCH = "token.audience-mismatch"
+    POLICY_MISMATCH = "token.policy-mismatch"
+    """The verdict is by another policy than the Relying Party's; said by the client."""
     NONCE_MISMATCH = "token.nonce-mismatch"
     EXPIRED = "token.expired"
     NOT_YET_VALID = "token.not-yet-valid"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from verifier.client.wire import write_octets
+from verifier.ear.strict_json import encode_bytes
 
 NONCE = bytes(range(58))
 DOCUMENT = b"a document"
@@ -24,7 +24,7 @@ CLAIMS: dict[str, Any] = {
     "pcrs": {"0": "11" * 48, "8": "88" * 48},
     "user_data": None,
     "public_key": "AQID",
-    "nonce": write_octets(NONCE),
+    "nonce": encode_bytes(NONCE),
     "debug": False,
     "unrecognised_fields": [],
     "certificate": {"not_before": "2026-03-01T11:00:00.000Z", "not_after": "2026-03-01T14:00:00.000Z"},
@@ -84,7 +84,7 @@ def problem(status: int, slug: str, detail: str = "d", **headers: str) -> bytes:
 
 
 def nonce_body(**changes: object) -> dict[str, object]:
-    body = {"nonce": write_octets(NONCE), "issued_at": "2026-03-01T12:00:00Z", "expires_at": "2026-03-01T12:05:00Z"}
+    body = {"nonce": encode_bytes(NONCE), "issued_at": "2026-03-01T12:00:00Z", "expires_at": "2026-03-01T12:05:00Z"}
     return body | changes
 
 

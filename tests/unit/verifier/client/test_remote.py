@@ -36,7 +36,7 @@ from verifier.client import (
     VerifierUnavailableError,
 )
 from verifier.client.transport import MAX_ANSWER_BYTES
-from verifier.client.wire import write_octets
+from verifier.ear.strict_json import encode_bytes
 from verifier.service.problems import ProblemType
 
 Call = Callable[[Any], Any]
@@ -79,7 +79,7 @@ def test_a_document_is_presented_with_policy_and_nonce(ask: Ask) -> None:
     assert result.require_affirmed().build == "v1"
     (asked,) = fake.requests
     assert asked.target.startswith("/below/v1/verify?")
-    assert asked.query == {"policy": ["payments"], "nonce": [write_octets(NONCE)]}
+    assert asked.query == {"policy": ["payments"], "nonce": [encode_bytes(NONCE)]}
     assert asked.body == DOCUMENT
     assert asked.headers["content-type"] == "application/cose"
     assert asked.headers["accept"] == "application/json"
@@ -275,8 +275,8 @@ def test_what_is_no_answer_of_the_api_is_said_to_be_none(ask: Ask, call: Call, w
     "body",
     [
         nonce_body(nonce=""),
-        nonce_body(nonce=write_octets(bytes(7))),
-        nonce_body(nonce=write_octets(bytes(65))),
+        nonce_body(nonce=encode_bytes(bytes(7))),
+        nonce_body(nonce=encode_bytes(bytes(65))),
         nonce_body(nonce="AR"),
         nonce_body(nonce="not base64!"),
         nonce_body(nonce=None),
