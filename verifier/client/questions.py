@@ -75,11 +75,14 @@ def signed_question(
     """Ask for the verdict on a document as a token.
 
     Raises:
-        ValueError: the nonce to be echoed is not one.
+        ValueError: the nonce to be echoed is not one, or there is no such form.
     """
+    if form not in TOKEN_TYPES:
+        raise ValueError("form is jwt or cwt")
     if not MIN_NONCE_BYTES <= len(result_nonce) <= MAX_NONCE_BYTES:
         raise ValueError(f"result_nonce is {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes")
-    named = {"policy": policy, "nonce": _text(nonce), "audience": audience, "result_nonce": _text(result_nonce)}
+    named = {"policy": policy, "nonce": _text(nonce)}
+    named |= {"result_audience": audience, "result_nonce": _text(result_nonce)}
     return _question(document, TOKEN_TYPES[form], named)
 
 

@@ -136,6 +136,7 @@ class AsyncVerifierClient:
         question = signed_question(
             document, policy=policy, nonce=nonce, audience=audience, result_nonce=echoed, form=form
         )
+        await self._keys.get()  # without them the document's nonce would be used up for nothing
         answer = await persist(partial(self._ask_signed, question), self._transport.limits, repeatable=False)
         token = answer.body.decode("ascii", "replace") if form == "jwt" else answer.body
         result = await read_with(self._keys, expectations, token, at=self._now(), nonce=echoed)

@@ -131,6 +131,11 @@ def always(answer: bytes | None) -> Handler:
     return lambda _: answer
 
 
+def by_path(**handlers: Handler) -> Handler:
+    """Answer by the last word of the path, without its extension."""
+    return lambda request: handlers[urlsplit(request.target).path.rpartition("/")[2].partition(".")[0]](request)
+
+
 @contextmanager
 def verifier(*handlers: Handler, tls: ssl.SSLContext | None = None, path: str | None = None) -> Iterator[FakeVerifier]:
     """Run a fake verifier until the block ends, on a Unix socket where there is a path."""
