@@ -112,4 +112,8 @@ class _Worker(Generic[_Subject]):
         self.loop = asyncio.get_running_loop()
         self._ready.set()
         await self._stop.wait()
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
         await self.subject.close()
