@@ -10,7 +10,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 
 # Only folders that exist: mypy and ruff refuse to be given others.
-SOURCES = $(wildcard verifier issuer nitro_demo tests vectors bench examples/enclave-app)
+SOURCES = $(wildcard verifier issuer nitro_demo tests vectors bench examples/enclave-app examples/relying-party)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
