@@ -204,7 +204,8 @@ def test_a_peer_that_stops_reading_holds_up_nobody_and_costs_a_limited_time(addr
     """It would fill the memory, or stop the others."""
 
     async def run() -> tuple[list[Outcome], int]:
-        async with forwarding(stuck_unless_asked, address, limits=QUICK) as scene:
+        # Not QUICK: on a busy machine, copying 50 MB alone would make the other connection look idle.
+        async with forwarding(stuck_unless_asked, address, limits=ForwarderLimits(connect_s=2, idle_s=1)) as scene:
             stuck_reader, stuck = await scene.connect()
             stuck.write(b"s" + bytes(50_000_000))
             reader, writer = await scene.connect()
