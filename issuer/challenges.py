@@ -24,9 +24,8 @@ from issuer.nsm.recorded import NotRecordedError
 MAX_NONCE_BYTES: Final = 1024
 MAX_USER_DATA_BYTES: Final = 1024
 MAX_DOCUMENT_BYTES: Final = 16 * 1024  # the NSM's reply has 12 KiB at most
-MAX_CHALLENGE_BYTES: Final = 4 * 1024
-"""Both fields at their largest take 2.7 KiB in base64url."""
 MAX_ANSWER_BYTES: Final = 32 * 1024
+"""The limit for messages in both directions: a document of that size takes 22 KiB in base64url, a challenge 2.7 KiB."""
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer.challenges import (
-    MAX_CHALLENGE_BYTES,
+    MAX_ANSWER_BYTES,
     MAX_NONCE_BYTES,
     MAX_USER_DATA_BYTES,
     Challenge,
@@ -68,7 +68,7 @@ def test_a_challenge_is_read_as_it_was_written(nonce: bytes, user_data: bytes | 
     challenge = Challenge(nonce=nonce, user_data=user_data)
     message = encode_challenge(challenge)
     assert decode_challenge(message) == challenge
-    assert len(message) <= MAX_CHALLENGE_BYTES
+    assert len(message) <= MAX_ANSWER_BYTES
 
 
 @given(st.binary(max_size=200) | st.text(max_size=50).map(lambda text: json.dumps({"nonce": text}).encode()))
