@@ -60,8 +60,11 @@ class DeviceBackend:
             NsmTimeoutError: the NSM did not reply.
             InputTooLargeError: the request has more than 4096 bytes.
             NsmProtocolError: the driver failed in another way; `errno` says how.
-            ValueError: the backend is closed.
+            ValueError: the backend is closed, or the request is empty.
         """
+        if not request:
+            # The driver passes it on, and QEMU's device breaks on it: the NSM is lost to the enclave until its end.
+            raise ValueError("an empty request is none")
         if len(request) > MAX_REQUEST_BYTES:
             raise InputTooLargeError(f"the request takes {len(request)} bytes, {MAX_REQUEST_BYTES} at most")
         with self._borrowed() as fd:

@@ -125,6 +125,16 @@ def test_a_request_too_large_for_the_driver_does_not_reach_it(node: Path) -> Non
     backend.close()
 
 
+def test_an_empty_request_does_not_reach_the_driver(node: Path) -> None:
+    """In QEMU the device breaks on it, and every later call of the enclave waits for 120 seconds in vain."""
+    driver = FakeDriver(SoftwareBackend())
+    backend = DeviceBackend(node, ioctl=driver)
+    with pytest.raises(ValueError, match="an empty request is none"):
+        backend.process(b"")
+    backend.close()
+    assert not driver.requests
+
+
 def test_without_a_device_there_is_no_nsm_and_nothing_else_is_tried(tmp_path: Path) -> None:
     """A service would run on a make-believe NSM because the real one was missing."""
     with pytest.raises(NsmUnavailableError, match="ENOENT") as caught:
