@@ -14,10 +14,10 @@ SOURCES = $(wildcard verifier issuer nitro_demo tests vectors bench examples/enc
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run check format docs-check test vectors bench image lock lock-check fuzz clean
+.PHONY: help setup demo run check format docs-check test e2e-enclave vectors bench image lock lock-check fuzz clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the environment: two stamps, so that `make demo` need not wait for the test tools ---
 
@@ -74,6 +74,11 @@ lock-check:
 
 test: $(VENV)/.ready-dev  ## all tests, in random order, with branch coverage of verifier/ (PYTEST_ARGS=...)
 	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+
+# Its own target, because it takes root, Debian and some minutes the first time: get-tools.sh says what and where.
+e2e-enclave: $(VENV)/.ready-dev  ## boot real enclave images in QEMU and test the enclave side from inside
+	@tools=$$(tests/e2e_enclave/get-tools.sh) && \
+	  E2E_ENCLAVE_TOOLS="$$tools" $(BIN)/pytest --numprocesses=0 tests/e2e_enclave $(PYTEST_ARGS)
 
 vectors: $(VENV)/.ready-dev  ## write vectors/ anew
 	$(BIN)/python -m vectors.generate
