@@ -48,6 +48,7 @@ die() { say "$*"; exit 1; }
 
 require_machine() {
   [[ $(uname -m) == x86_64 ]] || die "the guest is x86-64, and this machine is not"
+  # shellcheck source=/dev/null
   [[ $(. /etc/os-release && echo "${VERSION_CODENAME:-}") == "$SUITE" ]] || die "needs Debian $SUITE"
 }
 
@@ -66,8 +67,9 @@ install_build_packages() {
 # --- which packages there are ---
 
 mirror() {
+  # shellcheck disable=SC2016  # apt fills the format in
   apt-get indextargets --format '$(SITE)' 'Created-By: Packages' "Release: $SUITE" 'Component: main' 'Origin: Debian' |
-    head -n 1
+    sed -n 1p
 }
 
 # A mirror that lags behind is no reason to fail: what it holds is signed all the same.
@@ -90,10 +92,10 @@ look_for_packages() {
 # One line for each package, with the version that there is now; QEMU's source last.
 resolve() {
   local kernel package
-  kernel=$(apt-cache "${apt[@]}" depends "linux-image-cloud-amd64/$SUITE-backports" | sed -n 's/^ *Depends: //p' | head -n 1)
+  kernel=$(apt-cache "${apt[@]}" depends "linux-image-cloud-amd64/$SUITE-backports" | sed -n 's/^ *Depends: //p' | sed -n 1p)
   for package in "${kernel:?no kernel in backports}/$SUITE-backports" "qemu-system-data/$SUITE-backports" "seabios/$SUITE" \
     "busybox-static/$SUITE" "meson/$SUITE-backports" vhost-device-vsock/sid; do
-    apt-cache "${apt[@]}" show --no-all-versions "$package" | sed -n "s|^Version: |${package%/*}=|p" | head -n 1
+    apt-cache "${apt[@]}" show --no-all-versions "$package" | sed -n "s|^Version: |${package%/*}=|p" | sed -n 1p
   done
   apt-cache "${apt[@]}" showsrc qemu | sed -n 's/^Version: /source:qemu=/p' | sort --version-sort | tail -n 1
 }

@@ -1,6 +1,7 @@
 """`issuer.vsock` over real vsocks: both directions, the loopback, peers that misbehave, forwarders, and `Attester`.
 
-The other end is vhost-device-vsock, which passes on neither half-closes nor refusals; nothing is claimed of those.
+The other end is vhost-device-vsock, which passes on neither half-closes nor refusals: they are tried within the enclave
+alone, or not at all.
 """
 
 import secrets
@@ -22,15 +23,15 @@ from tests.e2e_enclave.test_command import run
 MIB = 1024 * 1024
 CLIENTS = pytest.mark.parametrize("client", ["sync", "async"])
 # Ports of the enclave on which its agent answers, each with the bytes backwards.
-ANSWERS, TAKEN, LOOPBACK, MISBEHAVED = 5201, 5202, 5203, 5204
+ANSWERS, TAKEN, LOOPBACK, MISBEHAVED, STREAMED = 5201, 5202, 5203, 5204, 5205
 # Ports of the host, and of forwarders.
 ASKED, NOBODY, TO_HOST, TO_VERIFIER = 5301, 5302, 5303, 5304
-IN_GUEST_TCP, FROM_HOST, NOT_ALLOWED = 5401, 5402, 5403
+IN_GUEST_TCP, FROM_HOST, NOT_ALLOWED, IN_GUEST_STREAMED = 5401, 5402, 5403, 5404
 
 
-def serve(enclave: Enclave, address: str) -> str:
+def serve(enclave: Enclave, address: str, how: str = "answer") -> str:
     """Have the enclave answer messages on an address; tell which address that is."""
-    return cast("str", enclave.ask("door", "answer", address=address))
+    return cast("str", enclave.ask("door", how, address=address))
 
 
 def ask(enclave: Enclave, address: str, message: bytes, client: str = "sync", timeout: float = 30) -> bytes:
@@ -147,6 +148,23 @@ def test_the_host_reaches_a_tcp_server_in_the_enclave_if_the_allow_list_has_it(e
     assert cast("dict[str, Any]", enclave.ask("programs", "stop", number=number))["code"] == 0
     refused = run(enclave, "nitro-issuer", "forward", f"vsock:any:{NOT_ALLOWED}", "tcp:127.0.0.1:22", *options)
     assert (refused["code"], "allow" in refused["stderr"]) == (2, True)
+
+
+def test_the_end_of_one_direction_passes_through_a_vsock_and_a_forwarder_and_the_other_goes_on(
+    enclave: Enclave,
+) -> None:
+    """A client that ends its request by closing its side would never be answered."""
+    content = secrets.token_bytes(MIB // 4)
+    assert serve(enclave, f"vsock:any:{STREAMED}", "answer_streams") == f"vsock:any:{STREAMED}"
+    assert enclave.ask("door", "stream", address=f"vsock:1:{STREAMED}", content=content) == content[::-1]
+    number = started(enclave, f"tcp:127.0.0.1:{IN_GUEST_STREAMED}", f"vsock:1:{STREAMED}")
+    try:
+        assert (
+            enclave.ask("door", "stream", address=f"tcp:127.0.0.1:{IN_GUEST_STREAMED}", content=content)
+            == content[::-1]
+        )
+    finally:
+        enclave.ask("programs", "stop", number=number)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from issuer.vsock import (
     HOST_CID,
     MessageServer,
     bound_address,
+    connect_async,
     exchange,
     exchange_async,
     listen,
@@ -48,6 +49,24 @@ class Door:
         self._serving.add(asyncio.create_task(server.run()))
         return bound
 
+    async def answer_streams(self, address: str) -> str:
+        """Answer all that comes until the peer's end, by asyncio's own server, with the same bytes backwards."""
+        listener = listen(parse_address(address, parent_cid=HOST_CID))
+        bound = str(bound_address(listener))
+        server = await asyncio.start_server(_all_backwards, sock=listener)
+        self._serving.add(asyncio.create_task(server.serve_forever()))
+        return bound
+
+    async def stream(self, address: str, content: bytes) -> bytes:
+        """Send, end that direction alone, and give what comes back until the other end."""
+        sock = await connect_async(parse_address(address, parent_cid=HOST_CID), timeout=ANSWER_S)
+        reader, writer = await asyncio.open_connection(sock=sock)
+        writer.write(content)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        return answer
+
     async def attest(self, address: str, policy: str, user_data: bytes) -> dict[str, object]:
         """Be appraised by the verifier on an address."""
         with Nsm.open() as nsm:
@@ -78,6 +97,13 @@ def _local_cid() -> int:
     with Path("/dev/vsock").open("rb", buffering=0) as device:
         answer = fcntl.ioctl(device, _LOCAL_CID, bytes(4))
     return int(struct.unpack("=I", answer)[0])
+
+
+async def _all_backwards(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    content = await reader.read()
+    writer.write(content[::-1])
+    await writer.drain()
+    writer.close()
 
 
 async def _backwards(message: bytes) -> bytes:
