@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.support.eif_writer import signer
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/Webserver"
 INSTANCE_ID = "i-0123456789abcdef0"
+MISHAP = re.compile(r"Traceback|panic|Oops|BUG:|e2e: no |has ended")
 MODULE_ID = f"{INSTANCE_ID}-enc0123456789abcdef"
 
 
@@ -30,15 +32,17 @@ def tools() -> Path:
 
 
 @pytest.fixture(scope="session")
-def images(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The image files, signed and not."""
+def images(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """The image files, signed and not; pytest would keep those of three runs."""
     folder = tmp_path_factory.mktemp("images")
     application = application_ramdisk(folder)
     parts = Parts(kernel=(tools / "vmlinuz").read_bytes(), boot=boot_ramdisk(tools), application=application)
     found = {"signed": folder / "signed.eif", "plain": folder / "plain.eif"}
     found["signed"].write_bytes(write_image(parts, signer=signer()))
     found["plain"].write_bytes(write_image(parts))
-    return found
+    yield found
+    for image in found.values():
+        image.unlink()
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +59,16 @@ def measured(images: dict[str, Path]) -> dict[str, dict[int, bytes]]:
 
 @pytest.fixture(scope="session")
 def enclaves(tools: Path, images: dict[str, Path]) -> Iterator[dict[str, Enclave]]:
-    """Both enclaves, booting at the same time."""
+    """Both enclaves, booting at the same time; in the end, neither console shows that anything went wrong unseen."""
     identities = {
         "signed": Identity(module_id=MODULE_ID, parent_role=ROLE_ARN, parent_id=INSTANCE_ID),
         "plain": Identity(module_id=MODULE_ID),
     }
     with ExitStack() as stack:
-        yield {name: stack.enter_context(Enclave(tools, images[name], identities[name])) for name in images}
+        found = {name: stack.enter_context(Enclave(tools, images[name], identities[name])) for name in images}
+        yield found
+        for enclave in found.values():
+            assert MISHAP.search(enclave.console) is None, enclave.console
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,7 @@ download() {
 
 build_qemu() {
   say "building QEMU, which takes some minutes"
+  # apt has compared what it downloaded with the signed list.
   dpkg-source --no-check --extract ./qemu_*.dsc qemu >dpkg-source.log 2>&1
   echo CONFIG_NITRO_ENCLAVE=y >qemu/configs/devices/x86_64-softmmu/nitro.mak
   (
