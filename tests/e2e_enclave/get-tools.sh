@@ -137,7 +137,7 @@ collect() {
     xz --decompress --stdout "$(echo unpacked/lib/modules/*/kernel/"$module".ko.xz)" >"tools/modules/${module##*/}.ko"
   done
   cp versions tools/
-  tools/qemu-system-x86_64 -machine help | grep --quiet '^nitro-enclave ' || die "this QEMU has no nitro-enclave"
+  tools/qemu-system-x86_64 -machine help | grep '^nitro-enclave ' >&2 || die "this QEMU has no nitro-enclave"
   tools/vhost-device-vsock --version >&2
   (cd tools && find . -type f -print0 | sort --zero-terminated | xargs --null sha256sum) >SHA256SUMS
   mv SHA256SUMS tools/
