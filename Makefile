@@ -41,7 +41,17 @@ $(VENV)/.ready-dev: requirements/dev.txt $(VENV)/.ready-run
 	@$(PIP) check
 	@touch $@
 
-setup: $(VENV)/.ready-dev  ## create .venv with everything in it
+# The npm packages that read our tokens in the tests. Node.js itself comes from requirements/dev.txt. It is told to believe
+# the system's certificates, as pip does; the cache lies beside, since there may be no home.
+$(VENV)/.ready-node: tests/node/package.json tests/node/package-lock.json $(VENV)/.ready-dev
+	@echo "installing what reads tokens in the tests (tests/node/package-lock.json)"
+	@mkdir -p $(VENV)/node
+	@cp tests/node/package.json tests/node/package-lock.json $(VENV)/node/
+	@cd $(VENV)/node && NODE_OPTIONS=--use-system-ca ../bin/npm ci --ignore-scripts --no-audit --no-fund \
+	  --no-update-notifier --cache .cache --loglevel error
+	@touch $@
+
+setup: $(VENV)/.ready-dev $(VENV)/.ready-node  ## create .venv with everything in it
 
 # --- using it ---
 
@@ -71,8 +81,11 @@ docs-check: $(VENV)/.ready-dev
 lock-check:
 	@if grep -nE '://|^(-i|--index-url|--extra-index-url|--find-links|--trusted-host)|(^|[[:space:]])/[a-z]' requirements/*.txt examples/*/requirements.txt; then \
 	  echo "a lock file names an index or a path of one machine" >&2; exit 1; fi
+	@if grep -n '"resolved"' tests/node/package-lock.json; then \
+	  echo "tests/node/package-lock.json names a registry: npm install --package-lock-only --omit-lockfile-registry-resolved" >&2; \
+	  exit 1; fi
 
-test: $(VENV)/.ready-dev  ## all tests, in random order, with branch coverage of verifier/ (PYTEST_ARGS=...)
+test: $(VENV)/.ready-dev $(VENV)/.ready-node  ## all tests, in random order, with branch coverage of verifier/ (PYTEST_ARGS=...)
 	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
 # Its own target, because it takes root, Debian and some minutes the first time: get-tools.sh says what and where.

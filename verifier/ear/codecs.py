@@ -48,7 +48,7 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plain(Generic[_Value]):
-    """A value that is the same in both forms: text, an integer, a flag."""
+    """A value that is the same in both forms: text, or a flag."""
 
     kind: type[_Value]
 
@@ -57,9 +57,27 @@ class Plain(Generic[_Value]):
         return value
 
     def read(self, item: object, _: Form) -> object:
-        """Give it as it is, when it is of exactly this type: True is no integer, and 1.0 neither."""
+        """Give it as it is, when it is of exactly this type."""
         if type(item) is not self.kind:
             msg = f"not of type {self.kind.__name__}"
+            raise ValueError(msg)
+        return item
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number within bounds, the same in both forms; 1.0 is none (RFC 9711 section 4.3.1), and True neither."""
+
+    bounds: range
+
+    def write(self, value: object, _: Form) -> object:
+        """Give it as it is."""
+        return value
+
+    def read(self, item: object, _: Form) -> object:
+        """Give it as it is, when it lies within the bounds."""
+        if type(item) is not int or item not in self.bounds:
+            msg = "not a whole number within its bounds"
             raise ValueError(msg)
         return item
 

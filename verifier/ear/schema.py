@@ -6,7 +6,7 @@ keys in CBOR too. Those about the document begin with ``nitro_``.
 
 from __future__ import annotations
 
-from verifier.ear.codecs import Binary, Member, Plain, Record, Sequence, Table, Word
+from verifier.ear.codecs import Binary, Member, Plain, Record, Sequence, Table, Whole, Word
 from verifier.ear.confirmation import Confirmation
 from verifier.ear.tiers import TIER_CODES, Trust
 from verifier.evidence.pcrs import PCR_BYTES
@@ -20,9 +20,14 @@ SUBMODULE = "aws-nitro-enclave"
 MIN_NONCE_BYTES, MAX_NONCE_BYTES = 8, 64
 """RFC 9711 section 4.1."""
 
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, since 1970: the last time that a token can name."""
+
 DEBUG_ENABLED, DEBUG_DISABLED = "enabled", "disabled-since-boot"
 
-_TEXT, _INTEGER, _FLAG = Plain(str), Plain(int), Plain(bool)
+_TEXT, _FLAG = Plain(str), Plain(bool)
+_INTEGER, _TIME = Whole(range(-(2**63), 2**63)), Whole(range(LAST_SECOND + 1))
+_TRUST = Whole(range(-128, 128))
 _BYTES, _DIGEST = Binary(), Binary(hexadecimal=True, sizes=range(32, 33))
 _NONCE = Binary(sizes=range(MIN_NONCE_BYTES, MAX_NONCE_BYTES + 1))
 _TIER = Word({tier.value: code for tier, code in TIER_CODES.items()})
@@ -35,7 +40,7 @@ def _ours(required: dict[str, object], optional: dict[str, object]) -> Record:
     return Record(members | {name: Member(key=name, codec=codec) for name, codec in optional.items()})  # type: ignore[arg-type]
 
 
-_VECTOR = Record({trust.word: Member(key=trust.value, codec=_INTEGER) for trust in Trust})
+_VECTOR = Record({trust.word: Member(key=trust.value, codec=_TRUST) for trust in Trust})
 
 _ATTESTER = Record(
     {
@@ -89,9 +94,9 @@ EAR = Record(
     {
         "iss": Member(key=1, codec=_TEXT, required=True),
         "aud": Member(key=3, codec=_TEXT),
-        "exp": Member(key=4, codec=_INTEGER, required=True),
-        "nbf": Member(key=5, codec=_INTEGER),
-        "iat": Member(key=6, codec=_INTEGER, required=True),
+        "exp": Member(key=4, codec=_TIME, required=True),
+        "nbf": Member(key=5, codec=_TIME),
+        "iat": Member(key=6, codec=_TIME, required=True),
         "jti": Member(key=7, codec=_BYTES, required=True),  # cti in a CWT
         "cnf": Member(key=8, codec=Confirmation()),
         "eat_nonce": Member(key=10, codec=_NONCE),

@@ -19,7 +19,7 @@ from verifier.ear.codecs import Form
 from verifier.ear.cose import sign_sign1
 from verifier.ear.jws import sign_jws
 from verifier.ear.legacy import LEGACY_PROFILE, legacy_claims
-from verifier.ear.schema import EAR, MAX_NONCE_BYTES, MIN_NONCE_BYTES, PROFILE
+from verifier.ear.schema import EAR, LAST_SECOND, MAX_NONCE_BYTES, MIN_NONCE_BYTES, PROFILE
 from verifier.ear.strict_json import encode_object
 from verifier.policy.findings import Finding
 from verifier.reasons import ConfigurationError, Reason
@@ -84,7 +84,7 @@ class Addressee:
             msg = "audience: 1 to 255 letters, digits and other characters of a URI"
             raise ValueError(msg)
         if self.nonce is not None and not MIN_NONCE_BYTES <= len(self.nonce) <= MAX_NONCE_BYTES:
-            msg = f"result_nonce: {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes (RFC 9711 section 4.1)"
+            msg = f"nonce: {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes (RFC 9711 section 4.1)"
             raise ValueError(msg)
 
 
@@ -92,7 +92,7 @@ NOBODY = Addressee()
 
 
 class UnsignableError(Exception):
-    """A historical result: it says nothing about now, and a token is about nothing else."""
+    """A historical result, which says nothing about now, and a token is about nothing else; or no time of ours."""
 
 
 def signable(result: AttestationResult) -> AttestationResult:
@@ -172,11 +172,15 @@ def _claims(result: AttestationResult, issuer: Issuer, to: Addressee, token_id: 
     result = signable(result)
     issued_at = int(result.evaluated_at.timestamp())
     lifetime = issuer.affirmed_lifetime if isinstance(result, Affirmed) else issuer.rejected_lifetime
+    expires_at = issued_at + int(lifetime.total_seconds())
+    if issued_at < 0 or expires_at > LAST_SECOND:
+        msg = "no token can name that time"
+        raise UnsignableError(msg)
     return {
         "iss": issuer.name,
         "aud": to.audience,
         "iat": issued_at,
-        "exp": issued_at + int(lifetime.total_seconds()),
+        "exp": expires_at,
         "jti": secrets.token_bytes(TOKEN_ID_BYTES) if token_id is None else token_id,
         "eat_nonce": to.nonce,
         "ear_verifier_id": {"developer": issuer.name, "build": issuer.build},
