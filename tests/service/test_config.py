@@ -1,11 +1,13 @@
 """Configuration: understood whole before a port is opened, or refused with every mistake at once."""
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.service.harness import POLICIES, pki, policy_text
+from verifier.ear.keys import generate_key
 from verifier.reasons import ConfigurationError
 from verifier.service.config import Settings, load_settings
 from verifier.service.options import ENVIRONMENT_PREFIX, Options
@@ -101,12 +103,17 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
     given = {
         "policies": f"{folder}/policies", "default_policy": "open", "host": "::1", "port": "1", "reuse_port": "true",
         "bundled_anchor": "false", "anchors": anchor, "engine": "openssl", "path_cache": "0", "audience": "a",
-        "nonce_ttl": "1h", "nonce_keys": keys, "historical": "allow", "single_use": "embedded",
+        "nonce_ttl": "1h", "nonce_keys": keys, "issuer": "https://a.example", "result_lifetime": "2m",
+        "rejected_result_lifetime": "3s", "signing_keys": f'{{current = "{folder}/sign.jwk"}}',
+        "ephemeral_signing_key": "false", "historical": "allow", "single_use": "embedded",
         "state": f"{folder}/used", "max_in_flight": "3", "max_connections": "4",
         "header_timeout": "1s", "body_timeout": "1500ms", "keepalive_timeout": "1m",
         "shutdown_delay": "2s", "shutdown_timeout": "3s", "log_level": "error",
     }  # fmt: skip
     assert set(given) == set(Options.__struct_fields__)
+    private = generate_key().private
+    assert private is not None
+    (folder / "sign.jwk").write_text(json.dumps(private.as_dict(private=True)))
 
     settings = load_settings(environ={f"{ENVIRONMENT_PREFIX}{name.upper()}": text for name, text in given.items()})
 
@@ -119,6 +126,8 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
     assert settings.nonce_ttl == 3600
     assert settings.reuse_port
     assert settings.historical
+    assert settings.signer is not None
+    assert settings.signer.issuer.rejected_lifetime.total_seconds() == 3
 
 
 def test_paths_in_a_file_are_relative_to_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

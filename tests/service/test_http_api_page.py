@@ -21,7 +21,8 @@ def page(checkout: Path) -> str:
 
 def test_its_examples_run(page: str, checkout: Path, tmp_path: Path) -> None:
     """Whoever copies one would get an error."""
-    with running(make_settings(tmp_path, policies=POLICIES)) as service:
+    signing = {"issuer": "https://verifier.example", "ephemeral_signing_key": True}
+    with running(make_settings(tmp_path, policies=POLICIES, **signing)) as service:
         blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
         script = "\n".join(["set -euo pipefail", ATTEST, *blocks]).replace(":8080", f":{service.port}")
         result = subprocess.run(

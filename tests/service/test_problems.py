@@ -191,8 +191,8 @@ CASES: dict[str, tuple[ProblemType, Callable[[Running], Reply]]] = {
         ProblemType.MALFORMED_HTTP,
         raw(f"POST {VERIFY} HTTP/1.1\nHost: x\nContent-Type: {COSE}\nTransfer-Encoding: identity, chunked\n\n0\n\n"),
     ),
-    "signed results, which come later": (
-        ProblemType.NOT_ACCEPTABLE,
+    "signed results where nobody signs": (
+        ProblemType.SIGNING_NOT_CONFIGURED,
         post(VERIFY, Content_Type=COSE, Accept="application/eat+jwt"),
     ),
     "a body that never ends": (

@@ -16,7 +16,7 @@ from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_EXTRA = ("aiohttp", "prometheus_client", "structlog", "uvloop")
+_EXTRA = ("aiohttp", "joserfc", "prometheus_client", "structlog", "uvloop")
 
 _FLAGS = {
     "host": "Address to listen on.",
@@ -29,6 +29,10 @@ _FLAGS = {
     "audience": "This service's name in its nonces; the same in all replicas.",
     "nonce_ttl": "How long a nonce lives unless the request says otherwise.",
     "historical": "Whether requests may ask for a verdict as of another time: off or allow.",
+    "issuer": "The URI that signed results name this service by.",
+    "result_lifetime": "How long a signed affirmed result is good for.",
+    "rejected_result_lifetime": "The same of a rejected one.",
+    "ephemeral_signing_key": "Sign with a key made now, to try it out.",
     "single_use": "Whether a nonce counts once: off or embedded.",
     "state": "The file that remembers used nonces, for --single-use embedded.",
     "max_in_flight": "Bodies on their way at once; the slowest of more is answered 503.",
@@ -75,12 +79,20 @@ def _flags(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     metavar="FILE[#id=N]",
     help="The key that signs nonces, the same in all replicas; without one, each start makes its own.",
 )
+@click.option(
+    "--signing-key-file",
+    "signing_key",
+    type=click.Path(),
+    metavar="FILE",
+    help="The key that signs results, PEM or JWK: P-256, P-384 or Ed25519; without one, results are not signed.",
+)
 @_flags
 def serve(
     *,
     config: Path | None,
     anchors: tuple[PinnedFile, ...],
     nonce_key: KeyFile | None,
+    signing_key: str | None,
     **options: object,
 ) -> ExitCode:
     """Serve verification over HTTP until SIGTERM.
@@ -88,20 +100,22 @@ def serve(
     Every option is also a key of the TOML file (with underscores) and an environment variable (NITRO_VERIFIER_PORT).
     Flags win over the environment, and that over the file. All mistakes are named before the port opens.
     """
-    from verifier.service.config import load_settings  # of POSIX only, as the other commands are not
-
     overrides = {
         **options,
         "anchors": _anchors(anchors) or None,
         "nonce_keys": None if nonce_key is None else {"current": {"id": nonce_key.id, "file": str(nonce_key.path)}},
+        "signing_keys": None if signing_key is None else {"current": signing_key},
     }
-    settings = load_settings(file=config, environ=os.environ, overrides=overrides)
     try:
+        from verifier.service.config import load_settings  # of POSIX only, as the other commands are not
+
+        settings = load_settings(file=config, environ=os.environ, overrides=overrides)
         from verifier.service.server import run
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
             raise
-        raise InputError(f'{error.name} is not installed: pip install "nitro-verifier[service]"') from error
+        raise InputError(f'{missing} is not installed: pip install "nitro-verifier[service]"') from error
     return ExitCode(run(settings))
 
 

@@ -33,3 +33,8 @@ def json_answer(body: msgspec.Struct, *, status: HTTPStatus | int = 200, cache: 
         content_type="application/json",
         headers={hdrs.CACHE_CONTROL: cache},
     )
+
+
+def token_answer(token: bytes, media_type: str, *, status: HTTPStatus | int) -> Answer:
+    """Give a signed result, with the media type's parameters."""
+    return Answer(body=token, status=int(status), headers={hdrs.CONTENT_TYPE: media_type, hdrs.CACHE_CONTROL: NO_STORE})

@@ -31,6 +31,7 @@ def make_app(service: Service) -> web.Application:
     _add(app, "/v1/policies", hdrs.METH_GET, catalogue.list_policies)
     _add(app, "/v1/policies/{name}", hdrs.METH_GET, catalogue.show_policy)
     _add(app, "/.well-known/nitro-verifier", hdrs.METH_GET, catalogue.discover)
+    _add(app, "/.well-known/jwks.json", hdrs.METH_GET, catalogue.show_keys)
     _add(app, "/openapi.json", hdrs.METH_GET, catalogue.show_api)
     _add(app, "/livez", hdrs.METH_GET, probes.live)
     _add(app, "/readyz", hdrs.METH_GET, probes.ready)

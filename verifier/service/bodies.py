@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import hdrs, web
 
+from verifier.ear.signing import NOBODY, Addressee
 from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
 from verifier.service.messages import NonceRequest, VerifyRequest
 from verifier.service.negotiation import JSON
@@ -34,7 +35,7 @@ RAW_TYPES = (COSE, "application/cbor", OCTETS, "application/aws-nitro-document")
 DEFAULT_REJECT_STATUS = 422
 REJECT_STATUSES = ("200", "403", "422")
 
-_VERIFY_QUERY = frozenset({"policy", "nonce", "at", "reject_status"})
+_VERIFY_QUERY = frozenset({"policy", "nonce", "at", "result_audience", "result_nonce", "reject_status"})
 _Request = TypeVar("_Request", VerifyRequest, NonceRequest)
 _decode_verify = msgspec.json.Decoder(VerifyRequest)
 _decode_nonce = msgspec.json.Decoder(NonceRequest)
@@ -49,6 +50,8 @@ class Appraisable:
     nonce: bytes | None
     at: ChosenTime | None
     """``None`` for now."""
+    to: Addressee
+    """Whom a signed result is for."""
     reject_status: int
 
 
@@ -77,6 +80,7 @@ async def read_verify_request(request: web.Request, intake: Intake) -> Appraisab
         policy=query.get("policy"),
         nonce=None if nonce is None else _nonce(nonce),
         at=None if at is None else _chosen_time(at),
+        to=_addressee(query.get("result_audience"), query.get("result_nonce")),
         reject_status=int(status),
         document=await intake.read(request, MAX_RAW_BODY),
     )
@@ -143,15 +147,30 @@ def _from_json(body: bytes) -> Appraisable:
         policy=None if wanted.policy is msgspec.UNSET else wanted.policy,
         nonce=None if wanted.nonce is msgspec.UNSET else _nonce(wanted.nonce),
         at=None if wanted.at is msgspec.UNSET else _chosen_time(wanted.at),
+        to=_addressee(_given(wanted.result_audience), _given(wanted.result_nonce)),
         reject_status=DEFAULT_REJECT_STATUS if wanted.reject_status is msgspec.UNSET else wanted.reject_status,
     )
 
 
-def _nonce(text: str) -> bytes:
+def _given(value: str | msgspec.UnsetType) -> str | None:
+    return None if value is msgspec.UNSET else value
+
+
+def _addressee(audience: str | None, nonce: str | None) -> Addressee:
+    """Take whom a signed result is for; refused here, it costs no appraisal and no nonce."""
+    if audience is None and nonce is None:
+        return NOBODY
+    try:
+        return Addressee(audience=audience, nonce=None if nonce is None else _nonce(nonce, "result_nonce"))
+    except ValueError as error:
+        raise ProblemError(ProblemType.MALFORMED_REQUEST, f"result_{error}") from error
+
+
+def _nonce(text: str, name: str = "nonce") -> bytes:
     try:
         return read_nonce_text(text)
     except ValueError as error:
-        hint = "nonce: not hex, base64 or base64url (in a query, write + as %2B, or use base64url)"
+        hint = f"{name}: not hex, base64 or base64url (in a query, write + as %2B, or use base64url)"
         raise ProblemError(ProblemType.MALFORMED_REQUEST, hint) from error
 
 

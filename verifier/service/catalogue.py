@@ -12,6 +12,7 @@ from verifier.nonces import MAX_TTL_S, NONCE_BYTES
 from verifier.policy.canonical import write_policy
 from verifier.service.answers import Answer, json_answer
 from verifier.service.bodies import MAX_JSON_BODY, MAX_RAW_BODY, RAW_TYPES, read_query
+from verifier.service.forms import SIGNED
 from verifier.service.messages import (
     AnchorDetail,
     BuildBody,
@@ -21,18 +22,25 @@ from verifier.service.messages import (
     PolicyDetail,
     PolicyListing,
     PolicySummary,
+    SigningSupport,
 )
 from verifier.service.negotiation import JSON, choose_media_type
-from verifier.service.openapi import describe_api
+from verifier.service.openapi import JWKS, describe_api
 from verifier.service.wire import write_time
 
 if TYPE_CHECKING:
     from verifier.policy.model import Build, Policy
+    from verifier.service.signing import Signer
     from verifier.service.state import Service
 
 TOML = "application/toml"
 NO_CACHE = "no-cache"
 """May be stored, must be asked for again: policies change when they are reloaded."""
+
+KEYS_MAX_AGE_S = 300
+KEYS_CACHE = f"public, max-age={KEYS_MAX_AGE_S}"
+"""How long Relying Parties may keep the keys: a new one must be ``next`` for longer than this before it signs."""
+_NO_KEYS = b'{"keys":[]}'
 
 _INDEX = """\
 nitro-verifier {version}: was this document made just now, by a genuine AWS Nitro Enclave, running a build you trust?
@@ -42,6 +50,7 @@ POST /v1/verify?policy=NAME        the document in the body; 200 only when it is
 GET  /v1/policies                  the policies there are
 GET  /openapi.json                 all of it, for machines
 GET  /.well-known/nitro-verifier   what this service takes and makes
+GET  /.well-known/jwks.json        the keys of signed results
 GET  /livez /readyz /metrics       for those who run it
 """
 
@@ -85,6 +94,15 @@ class Catalogue:
         choose_media_type(request, JSON)
         return json_answer(_discovery(self._service), cache=NO_CACHE)
 
+    async def show_keys(self, request: web.Request) -> web.StreamResponse:
+        """``GET /.well-known/jwks.json``: the keys of signed results, the next and the previous one included."""
+        choose_media_type(request, JWKS, JSON)
+        read_query(request, frozenset())
+        signer = self._service.signer
+        if signer is None:
+            return Answer(body=_NO_KEYS, content_type=JWKS, headers={hdrs.CACHE_CONTROL: NO_CACHE})
+        return Answer(body=signer.jwks, content_type=JWKS, headers={hdrs.CACHE_CONTROL: KEYS_CACHE})
+
     async def show_api(self, request: web.Request) -> web.StreamResponse:
         """``GET /openapi.json``."""
         choose_media_type(request, JSON)
@@ -126,7 +144,7 @@ def _discovery(service: Service) -> Discovery:
         engine=service.verifier.engine.value,
         audience=settings.audience,
         accepts=[JSON, *RAW_TYPES],
-        produces=[JSON],
+        produces=[JSON, *(SIGNED if service.signer is not None else ())],
         policies=sorted(service.policies),
         default_policy=settings.default_policy,
         anchors=[
@@ -145,11 +163,25 @@ def _discovery(service: Service) -> Discovery:
             single_use=cast("Literal['off', 'host', 'shared']", service.nonces.reach.value),
             shared_keys=not settings.keyring.ephemeral,
         ),
+        signing=None if service.signer is None else _signing(service.signer),
         limits=LimitsBody(raw_body=MAX_RAW_BODY, json_body=MAX_JSON_BODY, evidence=MAX_EVIDENCE_BYTES),
         endpoints={
             "verify": "/v1/verify",
             "nonces": "/v1/nonces",
             "policies": "/v1/policies",
+            "jwks": "/.well-known/jwks.json",
             "openapi": "/openapi.json",
         },
+    )
+
+
+def _signing(signer: Signer) -> SigningSupport:
+    issuer, current = signer.issuer, signer.keys.current
+    return SigningSupport(
+        issuer=issuer.name,
+        kid=current.kid,
+        algorithm=current.algorithm.jose,
+        ephemeral=signer.keys.ephemeral,
+        affirmed_lifetime=int(issuer.affirmed_lifetime.total_seconds()),
+        rejected_lifetime=int(issuer.rejected_lifetime.total_seconds()),
     )

@@ -18,6 +18,7 @@ from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration, read_policy
 from verifier.reasons import ConfigurationError
 from verifier.service.keyfiles import read_key_file
 from verifier.service.options import AnchorOption, NonceKeyOption, NonceKeysOption, Options, merge_options
+from verifier.service.signing import Signer, load_signer
 from verifier.trust.anchors import TrustAnchor, bundled_anchor, load_anchor
 from verifier.trust.ecdsa import EngineName
 
@@ -63,6 +64,8 @@ class Settings:
     nonce_ttl: int
     """Seconds a nonce lives unless the request says otherwise."""
     keyring: Keyring
+    signer: Signer | None
+    """Who signs results; ``None`` when nobody does."""
     historical: bool
     """Whether a request may choose the time of verification."""
     state: Path | None
@@ -119,6 +122,7 @@ class _Loading:
             audience=options.audience,
             nonce_ttl=self._nonce_ttl(),
             keyring=self._keyring(options.nonce_keys),
+            signer=self._try(lambda: load_signer(options, self.warnings)),
             historical=options.historical == "allow",
             state=self._state(),
             limits=self._limits(),

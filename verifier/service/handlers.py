@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import hdrs, web
 
+from verifier.ear.signing import signable
 from verifier.result import Affirmed, Verdict
-from verifier.service.answers import NO_STORE, Answer, json_answer
+from verifier.service.answers import NO_STORE, Answer, json_answer, token_answer
 from verifier.service.bodies import OCTETS, read_nonce_request, read_verify_request
 from verifier.service.edge import REQUEST_ID
+from verifier.service.forms import check_form, choose_form, sign
 from verifier.service.messages import NonceBody
 from verifier.service.negotiation import JSON, choose_media_type
 from verifier.service.state import milliseconds, moment
@@ -38,8 +40,9 @@ class Handlers:
     async def verify(self, request: web.Request) -> web.StreamResponse:
         """``POST /v1/verify``: 200 only when affirmed."""
         service = self._service
-        choose_media_type(request, JSON)
+        form, signer = choose_form(request, service.signer)
         wanted = await read_verify_request(request, service.intake)
+        check_form(wanted, signed=signer is not None)
         policy = service.find_policy(wanted.policy)
         at, historical = service.time_of(wanted.document, wanted.at)
         started, request_id = perf_counter(), request[REQUEST_ID]
@@ -51,12 +54,15 @@ class Handlers:
             historical=historical,
             on_stage=service.metrics.stage_timer(),
         )
+        if signer is not None:
+            result = signable(result)
         service.metrics.count_result(result, policy.name)
         self._log(result, request_id, perf_counter() - started)
-        affirmed = result.verdict is Verdict.AFFIRMED
-        answer = json_answer(
-            result_body(result, request_id=request_id), status=HTTPStatus.OK if affirmed else wanted.reject_status
-        )
+        status = HTTPStatus.OK if result.verdict is Verdict.AFFIRMED else wanted.reject_status
+        if signer is None:
+            answer = json_answer(result_body(result, request_id=request_id), status=status)
+        else:
+            answer = token_answer(sign(result, form, signer=signer, to=wanted.to), form, status=status)
         answer.headers[VERDICT_HEADER] = HISTORICAL + result.verdict.value if historical else result.verdict.value
         return answer
 

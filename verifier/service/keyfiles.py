@@ -1,4 +1,4 @@
-"""Nonce keys from files: 32 random bytes or more, as they are or written as hex or base64."""
+"""Keys from files. Nonce keys are 32 random bytes or more, as they are or written as hex or base64."""
 
 from __future__ import annotations
 
@@ -32,20 +32,36 @@ def read_key_file(key_id: int, path: Path, warnings: list[str]) -> NonceKey:
     Raises:
         ConfigurationError: it cannot be read, is too short, or is text of another kind.
     """
+    what = f"nonce key {key_id}"
+    data, mode = read_file(what, path)
+    warn_if_shared(what, path, mode, warnings)
+    return NonceKey(id=key_id, secret=_decode(key_id, path, data))
+
+
+def read_file(what: str, path: Path) -> tuple[bytes, int]:
+    """Read a key's file; give its bytes and its mode.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is too long for a key.
+    """
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_KEY_FILE_BYTES + 1)
             mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
-        msg = f"nonce key {key_id}: {path}: {error.strerror}"
+        msg = f"{what}: {path}: {error.strerror}"
         raise ConfigurationError(msg) from error
     if len(data) > MAX_KEY_FILE_BYTES:
-        msg = f"nonce key {key_id}: {path}: longer than {MAX_KEY_FILE_BYTES} bytes"
+        msg = f"{what}: {path}: longer than {MAX_KEY_FILE_BYTES} bytes"
         raise ConfigurationError(msg)
+    return data, mode
+
+
+def warn_if_shared(what: str, path: Path, mode: int, warnings: list[str]) -> None:
+    """Note a secret that others than its owner may read."""
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         # A warning and not a refusal: secrets mounted by Kubernetes are readable for the group by design.
-        warnings.append(f"nonce key {key_id}: {path} is readable for more than its owner (mode {mode:04o})")
-    return NonceKey(id=key_id, secret=_decode(key_id, path, data))
+        warnings.append(f"{what}: {path} is readable for more than its owner (mode {mode:04o})")
 
 
 def _decode(key_id: int, path: Path, data: bytes) -> bytes:

@@ -50,6 +50,26 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ]
         | UnsetType
     ) = UNSET
+    result_audience: (
+        Annotated[
+            str,
+            Meta(
+                description="For whom a signed result is: its aud. 1 to 255 characters of a URI.",
+                extra_json_schema={"minLength": 1, "maxLength": 255},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    result_nonce: (
+        Annotated[
+            str,
+            Meta(
+                description="The Relying Party's nonce, echoed in a signed result: 8 to 64 bytes in hex or base64.",
+                extra_json_schema=_NONCE,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     reject_status: Annotated[RejectStatus, Meta(description="The status that a rejected result has.")] | UnsetType = (
         UNSET
     )
@@ -131,6 +151,17 @@ class NonceSupport(msgspec.Struct, frozen=True, kw_only=True):
     shared_keys: bool
 
 
+class SigningSupport(msgspec.Struct, frozen=True, kw_only=True):
+    """How results are signed here. An ``ephemeral`` key dies with the process: for trying it out, and nothing else."""
+
+    issuer: str
+    kid: str
+    algorithm: str
+    ephemeral: bool
+    affirmed_lifetime: int
+    rejected_lifetime: int
+
+
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     """What this service is and takes."""
 
@@ -145,6 +176,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     anchors: list[AnchorDetail]
     historical: Literal["off", "allow"]
     nonces: NonceSupport
+    signing: SigningSupport | None
     limits: LimitsBody
     endpoints: dict[str, str]
 

@@ -8,6 +8,7 @@ import msgspec
 
 from verifier.service import messages, problems
 from verifier.service.bodies import OCTETS, RAW_TYPES
+from verifier.service.forms import SIGNED
 from verifier.service.problems import ProblemType
 from verifier.service.wire import ResultBody
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 JSON = "application/json"
+JWKS = "application/jwk-set+json"
 _SCHEMAS = "#/components/schemas/{name}"
 _TYPES = (
     ResultBody,
@@ -81,6 +83,9 @@ def _paths() -> _Json:
         "/.well-known/nitro-verifier": {
             "get": _get("discover", "What this service takes and makes", messages.Discovery, *_NEGOTIATED)
         },
+        "/.well-known/jwks.json": {
+            "get": _operation("keys", "The keys of signed results", {"200": _answer({JWKS: {}})}, *_NEGOTIATED)
+        },
         "/openapi.json": {
             "get": _operation("describe", "This description", {"200": _answer({JSON: {}})}, *_NEGOTIATED)
         },
@@ -94,13 +99,14 @@ def _paths() -> _Json:
 
 
 _TEXT = {"schema": {"type": "string"}}
+_TOKEN = {"schema": {"type": "string", "description": "A signed Attestation Result (docs/attestation-results.md)."}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _NEGOTIATED = (ProblemType.NOT_ACCEPTABLE,)
 
 
 def _verify() -> _Json:
     """Describe the one route that judges: both verdicts have the same body, and each status its meaning."""
-    result = {JSON: _schema(ResultBody)}
+    result = {JSON: _schema(ResultBody)} | dict.fromkeys(SIGNED, _TOKEN)
     headers = {"Attestation-Verdict": _VERDICT}
     answers = {
         "200": _answer(result, "Affirmed; or rejected, when reject_status=200 asked for it.", headers),
@@ -113,6 +119,7 @@ def _verify() -> _Json:
         answers,
         *_BODY,
         ProblemType.POLICY_MISSING,
+        ProblemType.SIGNING_NOT_CONFIGURED,
         ProblemType.HISTORICAL_NOT_ALLOWED,
         ProblemType.GUARD_UNAVAILABLE,
     )
@@ -121,6 +128,8 @@ def _verify() -> _Json:
         _query("policy", "Name of the policy, for a raw document.", {"type": "string", "maxLength": 64}),
         _query("nonce", "The nonce the enclave was challenged with, for a raw document.", {"type": "string"}),
         _query("at", "As of which time, where the service allows it; for a raw document.", _CHOSEN_TIME),
+        _query("result_audience", "For whom a signed result is: its aud.", {"type": "string", "maxLength": 255}),
+        _query("result_nonce", "A nonce that a signed result echoes, 8 to 64 bytes.", {"type": "string"}),
         _query("reject_status", "The status of a rejected result, for a raw document.", status),
     ]
     content = {JSON: _schema(messages.VerifyRequest)} | dict.fromkeys(RAW_TYPES, _BINARY)

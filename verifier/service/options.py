@@ -27,6 +27,7 @@ _NOT_OPTIONS = frozenset({"CONFIG", "DEBUG"})
 _KUBERNETES = re.compile(r"SERVICE_(?:HOST|PORT(?:_.+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_.+)?")
 """What Kubernetes sets in every pod beside a Service named nitro-verifier; so is PORT, as an address."""
 _PATH_OPTIONS = ("policies", "state")
+_TABLES = ("anchors", "nonce_keys", "signing_keys")
 
 
 class AnchorOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +53,14 @@ class NonceKeysOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     previous: NonceKeyOption | None = None
 
 
+class SigningKeysOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The files of the keys that sign results: one that signs, and beside it the one before and the one to come."""
+
+    current: str
+    next: str | None = None
+    previous: str | None = None
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every option, as text and numbers; nothing was opened yet."""
 
@@ -67,6 +76,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     audience: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] = "nitro-verifier"
     nonce_ttl: str = "5m"
     nonce_keys: NonceKeysOption | None = None
+    issuer: str | None = None
+    result_lifetime: str = "5m"
+    rejected_result_lifetime: str = "1m"
+    signing_keys: SigningKeysOption | None = None
+    ephemeral_signing_key: bool = False
     historical: Literal["off", "allow"] = "off"
     single_use: Literal["off", "embedded"] = "off"
     state: str | None = None
@@ -142,7 +156,7 @@ def _convert(name: str, raw: object) -> object:
     kind = _FIELDS[name].type
     if isinstance(raw, os.PathLike):
         raw = os.fspath(raw)
-    if isinstance(raw, str) and raw.lstrip()[:1] in ("[", "{") and name in ("anchors", "nonce_keys"):
+    if isinstance(raw, str) and raw.lstrip()[:1] in ("[", "{") and name in _TABLES:
         raw = tomllib.loads(f"value = {raw}")["value"]
     if isinstance(raw, tuple):
         raw = list(raw)
@@ -153,6 +167,8 @@ def _beside(folder: Path, name: str, value: object) -> object:
     """Read the relative paths of a configuration file as relative to that file, wherever the service is started."""
     if name in _PATH_OPTIONS and isinstance(value, str):
         return str(folder / value)
+    if name == "signing_keys" and isinstance(value, dict):
+        return {key: str(folder / part) if isinstance(part, str) else part for key, part in value.items()}
     if isinstance(value, dict):
         return {key: str(folder / part) if key == "file" else _beside(folder, "", part) for key, part in value.items()}
     if isinstance(value, list):

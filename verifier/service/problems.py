@@ -38,6 +38,11 @@ class ProblemType(Enum):
     NOT_FOUND = ("not-found", HTTPStatus.NOT_FOUND, "There is nothing at this path")
     METHOD_NOT_ALLOWED = ("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take this method")
     NOT_ACCEPTABLE = ("not-acceptable", HTTPStatus.NOT_ACCEPTABLE, "No media type that is made here is acceptable")
+    SIGNING_NOT_CONFIGURED = (
+        "signing-not-configured",
+        HTTPStatus.NOT_ACCEPTABLE,
+        "This service does not sign results",
+    )
     REQUEST_TIMEOUT = ("request-timeout", HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time")
     BODY_TOO_LARGE = ("body-too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than is allowed")
     UNSUPPORTED_MEDIA_TYPE = (

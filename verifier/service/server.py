@@ -123,6 +123,11 @@ def _announce(service: Service) -> None:
             "nonce-key-ephemeral",
             detail="single replica only: no nonce_keys, so the key was made now, and only this process knows it",
         )
+    if service.signer is not None and service.signer.keys.ephemeral:
+        log.warning(
+            "signing-key-ephemeral",
+            detail="for trying it out only: the key that signs results was made now, and dies with this process",
+        )
     log.info(
         "starting",
         version=service.version,
@@ -130,6 +135,7 @@ def _announce(service: Service) -> None:
         policies={name: policy.sha256 for name, policy in settings.policies.items()},
         anchors={anchor.name: anchor.sha256 for anchor in settings.anchors},
         single_use=service.nonces.reach.value,
+        signing_key=None if service.signer is None else service.signer.keys.current.kid,
     )
 
 

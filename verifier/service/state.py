@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from verifier.history import ChosenTime
     from verifier.policy.model import Policy
     from verifier.service.config import Settings
+    from verifier.service.signing import Signer
 
 SELF_TEST_EVERY = timedelta(seconds=10)
 """Probes come more often than that from several sides; each run costs about ten signatures."""
@@ -39,6 +40,8 @@ class Service:
     """The state of one process; made by ``make_service``."""
 
     settings: Settings
+    signer: Signer | None
+    """Replaced as a whole when keys are reloaded; a request takes it once."""
     verifier: Verifier
     nonces: NonceService
     guard: EmbeddedGuard | None
@@ -151,6 +154,7 @@ def make_service(
     metrics = Metrics(settings.policies, verifier, version=release)
     return Service(
         settings=settings,
+        signer=settings.signer,
         verifier=verifier,
         nonces=nonces,
         guard=guard,

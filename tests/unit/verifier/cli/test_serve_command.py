@@ -16,7 +16,7 @@ def test_every_option_of_the_service_is_a_flag() -> None:
     """An option would be left to those who read the source."""
     flags = {parameter.name for parameter in serve.params}
     options = {field.name for field in msgspec.structs.fields(Options)}
-    assert flags - {"config", "nonce_key"} == options - {"nonce_keys"}
+    assert flags - {"config", "nonce_key", "signing_key"} == options - {"nonce_keys", "signing_keys"}
 
 
 def test_every_mistake_is_named_at_once_and_nothing_is_served(invoke: Invoke, world: World) -> None:
@@ -39,10 +39,12 @@ def test_files_that_flags_name_are_read_before_anything_starts(invoke: Invoke, w
     outcome = invoke(
         *("serve", "--policies", world.folder, "--anchor", f"{world.root}#sha256={'00' * 32}"),
         *("--nonce-key-file", f"{tmp_path / 'missing.key'}#id=3"),
+        *("--signing-key-file", tmp_path / "missing.pem", "--issuer", "https://verifier.example"),
     )
     assert outcome.code == 2
     assert "trust anchor throwaway-root" in outcome.stderr
     assert "nonce key 3" in outcome.stderr
+    assert "signing_keys: current" in outcome.stderr
 
 
 def test_the_variable_that_shows_bugs_is_no_option_of_the_service(invoke: Invoke) -> None:
@@ -57,6 +59,7 @@ def test_the_variable_that_shows_bugs_is_no_option_of_the_service(invoke: Invoke
     ("module", "code", "said"),
     [
         ("aiohttp", 2, 'pip install "nitro-verifier[service]"'),
+        ("joserfc", 2, 'pip install "nitro-verifier[service]"'),
         ("verifier.service.app", 3, "this is a bug"),
     ],
 )
