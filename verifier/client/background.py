@@ -89,12 +89,10 @@ class _Worker(Generic[_Subject]):
     def __init__(self, subject: _Subject) -> None:
         self.subject: Final = subject
         self.pid: Final = os.getpid()
-        self.loop: asyncio.AbstractEventLoop
-        self._ready: Final = threading.Event()
+        self.loop: Final = asyncio.new_event_loop()
         self._stop: Final = asyncio.Event()
         self._thread: Final = threading.Thread(target=self._work, name="nitro-verifier-client", daemon=True)
         self._thread.start()
-        self._ready.wait()
 
     def stop(self) -> None:
         """Close what lives in the loop, and end the thread; in a fork there is none."""
@@ -106,11 +104,10 @@ class _Worker(Generic[_Subject]):
             self._thread.join(JOIN_S)
 
     def _work(self) -> None:
-        asyncio.run(self._main())
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner.run(self._main())
 
     async def _main(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._ready.set()
         await self._stop.wait()
         calls = asyncio.all_tasks() - {asyncio.current_task()}
         for call in calls:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from verifier.ear.errors import EarError, EarErrorCode
-from verifier.ear.reading import DEFAULT_LEEWAY, read_token
+from verifier.ear.reading import DEFAULT_LEEWAY, MAX_LEEWAY, read_token
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from verifier.ear.keyrings import VerificationKeys
     from verifier.ear.results import EarResult
@@ -33,6 +34,19 @@ class Expectations:
     policy: str | None
     leeway: timedelta = DEFAULT_LEEWAY
     max_age: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no token, or any, would fulfil.
+
+        Raises:
+            ValueError: an empty name, or times out of bounds.
+        """
+        if "" in {self.issuer, self.audience, self.policy}:
+            raise ValueError("issuer, audience and policy are names; leave audience or policy out with None")
+        if not timedelta(0) <= self.leeway <= MAX_LEEWAY:
+            raise ValueError(f"leeway is at most {MAX_LEEWAY}")
+        if self.max_age is not None and self.max_age <= timedelta(0):
+            raise ValueError("max_age is more than nothing")
 
     def read(self, token: str | bytes, keys: VerificationKeys, *, at: datetime, nonce: bytes | None) -> EarResult:
         """Verify a token and read what it says, which may well be that the enclave is rejected.

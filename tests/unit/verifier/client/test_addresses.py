@@ -1,6 +1,11 @@
 """Where a verifier may be: https, this machine, or what the caller answers for."""
 
+import ipaddress
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from yarl import URL
 
 from verifier.client.addresses import parse_address
 
@@ -67,3 +72,22 @@ def test_anything_else_is_refused_at_once(text: str) -> None:
     """It would be found out with the first document, or lead somewhere else."""
     with pytest.raises(ValueError, match=r"."):
         parse_address(text, allow_plaintext=True)
+
+
+PIECES = ("http", "https", ":", "//", "/", "@", "[", "]", "::1", ".", "127.0.0.1", "localhost", "evil.example", "80")
+pieces = st.sampled_from([*PIECES, "?", "#", "\\", "%", "a", "0", "user", "\t"])
+
+
+@given(text=st.lists(pieces, max_size=10).map(lambda drawn: "http://" + "".join(drawn)))
+@example(text="http://127.0.0.1:80@evil.example")
+@example(text="http://evil.example#@127.0.0.1")
+@example(text="http://[::1].evil.example")
+def test_what_is_taken_for_this_machine_is_this_machine_to_whoever_connects(text: str) -> None:
+    """Two readings of one URL: plain HTTP would go to another host than the one that was checked."""
+    try:
+        url = URL(parse_address(text).url)
+    except ValueError:
+        return
+    assert url.host == "localhost" or ipaddress.ip_address(url.host or "").is_loopback
+    assert url.user is None
+    assert not url.query_string

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import assume, example, given
@@ -80,6 +81,23 @@ def test_keys_that_cannot_be_used_are_refused() -> None:
     with pytest.raises(EarError) as caught:
         read_jwks(b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}')
     assert caught.value.code is EarErrorCode.KEYS_INVALID
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"issuer": ""},
+        {"audience": ""},
+        {"policy": ""},
+        {"leeway": timedelta(seconds=-1)},
+        {"leeway": timedelta(minutes=11)},
+        {"max_age": timedelta(0)},
+    ],
+)
+def test_expectations_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    """A variable that is not set would be an empty name, found out with the first token or never."""
+    with pytest.raises(ValueError, match=r"names|leeway|max_age"):
+        replace(EXPECTED, **wrong)
 
 
 def test_what_a_rejected_token_says_can_be_read_all_the_same() -> None:
