@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from functools import partial
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
-from verifier.client.decoding import JSON, VERDICT_OF, Asked, decode_result, decode_signed
+from verifier.client.decoding import VERDICT_OF, Asked, decode_result, decode_signed
 from verifier.client.expectations import Expectations
 from verifier.client.keys import KeyCache
 from verifier.client.questions import Nonce, decode_nonce, failure, nonce_question, signed_question, verify_question
@@ -93,15 +92,8 @@ class AsyncVerifierClient:
             VerifierProtocolError: the answer contradicts itself, or is about something else.
         """
         question = verify_question(document, policy=policy, nonce=nonce)
-        asked = Asked(document=document, policy=policy, nonce=nonce)
-
-        async def ask(within: float) -> Result:
-            answer = await self._transport.ask(question, within=within)
-            if answer.status not in VERDICT_OF or answer.media_type != JSON:
-                raise failure(answer)
-            return decode_result(answer, asked)
-
-        return await persist(ask, self._transport.limits, repeatable=False)
+        answer = await self._ask_for_verdict(question)
+        return decode_result(answer, Asked(document=document, policy=policy, nonce=nonce))
 
     async def verify_signed(
         self,
@@ -137,17 +129,19 @@ class AsyncVerifierClient:
             document, policy=policy, nonce=nonce, audience=audience, result_nonce=echoed, form=form
         )
         await self._keys.get()  # without them the document's nonce would be used up for nothing
-        answer = await persist(partial(self._ask_signed, question), self._transport.limits, repeatable=False)
+        answer = await self._ask_for_verdict(question)
         token = answer.body.decode("ascii", "replace") if form == "jwt" else answer.body
         result = await read_with(self._keys, expectations, token, at=self._now(), nonce=echoed)
-        asked = Asked(document=document, policy=policy, nonce=nonce)
-        return decode_signed(answer, token, result, asked)
+        return decode_signed(answer, token, result, Asked(document=document, policy=policy, nonce=nonce))
 
-    async def _ask_signed(self, question: Question, within: float) -> Answer:
-        answer = await self._transport.ask(question, within=within)
-        if answer.status not in VERDICT_OF or answer.media_type != question.accept:
-            raise failure(answer)
-        return answer
+    async def _ask_for_verdict(self, question: Question) -> Answer:
+        async def ask(within: float) -> Answer:
+            answer = await self._transport.ask(question, within=within)
+            if answer.status not in VERDICT_OF or answer.media_type != question.accept:
+                raise failure(answer)
+            return answer
+
+        return await persist(ask, self._transport.limits, repeatable=False)
 
     async def close(self) -> None:
         """Close its connections; it cannot be used any more."""
