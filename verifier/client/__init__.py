@@ -12,6 +12,7 @@ connection is; `verify_signed` asks for one that can be passed on.
 Needs the extra ``client``.
 """
 
+import verifier.client.extra  # noqa: F401 - first: it says what is missing
 from verifier.client.blocking import VerifierClient
 from verifier.client.errors import (
     ClientError,
