@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from issuer.nsm import SoftwareNsm
 from tests.service.harness import BUILD, Running, enclave, make_settings, pki, policy_text, running
 from verifier.pipeline import Stage
+from verifier.policy.shadows import ShadowChange
 from verifier.reasons import Reason
 from verifier.result import Verdict
 from verifier.service.metrics import NONCE_EVENTS, SHED_LIMITS
@@ -33,6 +34,7 @@ CLOSED: dict[str, Collection[str]] = {
     "route": ROUTES,
     "method": {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "other"},
     "half": {"leaf", "issuer"},
+    "outcome": set(ShadowChange),
 }
 
 

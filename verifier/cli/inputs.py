@@ -141,6 +141,19 @@ def load_policy(path: Path) -> Policy:
     return read_policy(text, name=path.stem)
 
 
+def load_policy_in_force(path: Path) -> Policy:
+    """Read the policy that is to decide.
+
+    Raises:
+        ConfigurationError: the policy is not good, with every problem found.
+        InputError: it shadows another one, and so decides nothing.
+    """
+    policy = load_policy(path)
+    if policy.shadow_of is not None:
+        raise InputError(f"{plain(str(path))}: shadows {policy.shadow_of} and decides nothing: name that one's file")
+    return policy
+
+
 def load_anchors(files: tuple[PinnedFile, ...], *, quiet: bool = False) -> tuple[TrustAnchor, ...]:
     """Give the bundled root and the anchors of these files.
 

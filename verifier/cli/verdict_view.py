@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from verifier.policy.findings import Finding
     from verifier.policy.freshness import Freshness
+    from verifier.policy.shadows import ShadowOutcome
     from verifier.result import AnchorReference, PolicyReference
 
 
@@ -66,7 +67,15 @@ def _circumstances(result: AttestationResult) -> Iterator[tuple[str, Text | str]
     yield "policy", Text("none", style=DIM) if result.policy is None else _policy(result.policy)
     if result.freshness is not None:
         yield "freshness", _freshness(result.freshness)
+    for outcome in result.shadows:
+        yield "shadow", _shadow(outcome)
     yield "evidence", f"sha256 {result.evidence_sha256}"
+
+
+def _shadow(outcome: ShadowOutcome) -> str:
+    build = "" if outcome.build is None else f", build {plain(outcome.build)}"
+    reasons = "".join(f"\n{reason}" for reason in outcome.reasons)
+    return f"{outcome.change}{build} (policy {outcome.policy}; decides nothing){reasons}"
 
 
 def _policy(policy: PolicyReference) -> Text:

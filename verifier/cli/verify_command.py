@@ -14,7 +14,7 @@ from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inputs import (
     PinnedFile,
     load_anchors,
-    load_policy,
+    load_policy_in_force,
     read_evidence,
     to_chosen_time,
     to_nonce,
@@ -77,7 +77,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     """
     if as_json and quiet:
         raise click.UsageError("--json and --quiet exclude each other")
-    policy = None if policy_file is None else load_policy(policy_file)
+    policy = None if policy_file is None else load_policy_in_force(policy_file)
     verifier = Verifier(anchors=load_anchors(anchor_files, quiet=quiet))
     evidence = read_evidence(file, quiet=quiet)
     clock = now()

@@ -78,7 +78,7 @@ class Catalogue:
         """``GET /v1/policies/{name}``: JSON, or the canonical text that the digest in every result is of."""
         media_type = choose_media_type(request, JSON, TOML)
         read_query(request, frozenset())
-        policy = self._service.find_policy(request.match_info["name"])
+        policy = self._service.look_up(request.match_info["name"])
         text = write_policy(policy)
         tag = {hdrs.ETAG: f'"{policy.sha256}"', hdrs.VARY: hdrs.ACCEPT}
         if media_type == TOML:
@@ -118,12 +118,15 @@ def _summary(policy: Policy) -> PolicySummary:
     return PolicySummary(
         name=policy.name,
         sha256=policy.sha256,
+        shadow_of=policy.shadow_of,
+        evidence=policy.evidence.value,
         mode=policy.mode.value,
         nonce=policy.nonce.value,
         debug=policy.debug.value,
         max_age_ms=policy.max_age_ms,
         clock_skew_ms=policy.clock_skew_ms,
         builds=[_build(build) for build in policy.builds],
+        shadows=[_build(build) for build in policy.shadows],
         denied=[denied.name for denied in policy.denied],
     )
 
@@ -145,7 +148,7 @@ def _discovery(service: Service) -> Discovery:
         audience=settings.audience,
         accepts=[JSON, *RAW_TYPES],
         produces=[JSON, *(SIGNED if service.signer is not None else ())],
-        policies=sorted(service.policies),
+        policies=sorted(name for name, policy in service.policies.items() if policy.shadow_of is None),
         default_policy=settings.default_policy,
         anchors=[
             AnchorDetail(

@@ -15,6 +15,7 @@ from verifier.nonces import MAX_TTL_S, MIN_TTL_S, Keyring, NonceKey, ephemeral_k
 from verifier.pipeline import Verifier
 from verifier.policy.model import DebugMode
 from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration, read_policy
+from verifier.policy.shadows import arrange_shadows
 from verifier.reasons import ConfigurationError
 from verifier.service.keyfiles import read_key_file
 from verifier.service.options import AnchorOption, NonceKeyOption, NonceKeysOption, Options, merge_options
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 SPARE_FILES = 64
 """Open files that are not connections: the listener, logs, policies being read, the guard's state."""
 MAX_ANCHOR_BYTES = 64 * 1024
+
+TESTS_SUFFIX = ".tests.toml"
+"""What ``nitro-verifier policy test`` reads, beside the policies."""
 
 _Value = TypeVar("_Value")
 
@@ -98,6 +102,11 @@ def load_settings(
     return _Loading(options=options, problems=problems).settings()
 
 
+def policy_files(folder: Path) -> list[Path]:
+    """List the files that hold policies, in the order of their names; files of tests are none."""
+    return sorted(path for path in folder.glob("*.toml") if not path.name.endswith(TESTS_SUFFIX))
+
+
 @dataclass(slots=True, kw_only=True)
 class _Loading:
     """One pass over the options that collects problems instead of stopping at the first."""
@@ -158,7 +167,7 @@ class _Loading:
             self.problems.append("policies: name the directory that holds the policies (*.toml)")
             return {}
         folder = Path(self.options.policies)
-        files = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+        files = policy_files(folder)
         if not files:
             self.problems.append(f"policies: {folder} is not a directory with *.toml files in it")
         policies: dict[str, Policy] = {}
@@ -166,6 +175,7 @@ class _Loading:
             policy = self._try(lambda path=path: self._policy(path))  # type: ignore[misc]
             if policy is not None and policies.setdefault(policy.name, policy) is not policy:
                 self.problems.append(f"{path}: another file holds a policy of the name {policy.name!r} already")
+        self._try(lambda: arrange_shadows(policies))
         self.warnings.extend(
             f"policy {name}: debug mode is allowed, so hosts can read what affirmed enclaves print; not for production"
             for name, policy in policies.items()
@@ -185,6 +195,8 @@ class _Loading:
         name = self.options.default_policy
         if name is not None and name not in policies:
             self.problems.append(f"default_policy: there is no policy {name!r}")
+        elif name is not None and policies[name].shadow_of is not None:
+            self.problems.append(f"default_policy: {name!r} is a shadow policy, which decides nothing")
         return name
 
     def _anchors(self) -> tuple[TrustAnchor, ...]:

@@ -22,6 +22,7 @@ from verifier.service.wire import result_body, write_bytes, write_time
 
 if TYPE_CHECKING:
     from verifier.nonces import IssuedNonce
+    from verifier.policy.shadows import ShadowOutcome
     from verifier.result import AttestationResult
     from verifier.service.state import Service
 
@@ -49,6 +50,7 @@ class Handlers:
         result = service.verifier.appraise(
             wanted.document,
             policy=policy,
+            shadows=service.shadows.get(policy.name, ()),
             nonce=wanted.nonce,
             at=at,
             historical=historical,
@@ -79,6 +81,7 @@ class Handlers:
             evidence_sha256=result.evidence_sha256,
             module_id=None if claims is None else claims.module_id,
             duration_us=int(seconds * 1e6),
+            **({"shadow": _brief(result.shadows)} if result.shadows else {}),
         )
 
     async def issue_nonce(self, request: web.Request) -> web.StreamResponse:
@@ -98,6 +101,10 @@ class Handlers:
                 headers={hdrs.CACHE_CONTROL: NO_STORE},
             )
         return json_answer(_nonce_body(nonce), status=HTTPStatus.CREATED)
+
+
+def _brief(shadows: tuple[ShadowOutcome, ...]) -> list[dict[str, str | None]]:
+    return [{"policy": outcome.policy, "outcome": outcome.change.value, "build": outcome.build} for outcome in shadows]
 
 
 def _nonce_body(nonce: IssuedNonce) -> NonceBody:

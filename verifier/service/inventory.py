@@ -63,6 +63,8 @@ class InventoryCollector(Collector):
             labels=["policy"],
         )
         for name, policy in self._policies.items():
+            if policy.shadow_of is not None:
+                continue
             info.add_metric([name, policy.sha256, policy.nonce.value, policy.debug.value], 1)
             builds.add_metric([name], len(policy.builds))
             ends = [build.not_after for build in policy.builds]

@@ -103,12 +103,16 @@ class PolicySummary(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     sha256: str
+    shadow_of: str | None
+    """The policy that it shadows; it can then be looked at, and not be asked for."""
+    evidence: Literal["enclave", "nitro-tpm"]
     mode: Literal["image", "signer"]
     nonce: Literal["required", "caller", "none"]
     debug: Literal["reject", "allow"]
     max_age_ms: int
     clock_skew_ms: int
     builds: list[BuildBody]
+    shadows: list[BuildBody]
     denied: list[str]
 
 

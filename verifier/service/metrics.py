@@ -18,6 +18,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from verifier.pipeline import Stage
 from verifier.policy.freshness import FreshnessMode
+from verifier.policy.shadows import ShadowChange
 from verifier.reasons import Reason
 from verifier.result import Affirmed, Verdict
 from verifier.service.inventory import InventoryCollector
@@ -62,6 +63,9 @@ class Metrics:
             "verdict",
             "policy",
         )
+        self._shadows = self._counter(
+            "shadow_outcomes", "What shadows would have made of verdicts.", "policy", "outcome"
+        )
         self._reasons = self._counter("appraisal_reasons", "Reasons for rejecting.", "reason", "policy")
         self._stages = self._histogram("appraisal_stage_seconds", "Time in each stage.", _STAGE_BUCKETS, "stage")
         self._nonces = self._counter("nonces", "Nonces by what became of them.", "event")
@@ -93,6 +97,11 @@ class Metrics:
         self._verdict_of = {
             pair: self._appraisals.labels(verdict=pair[0].value, policy=pair[1]) for pair in product(Verdict, policies)
         }
+        self._shadow_of = {
+            (policy.name, change): self._shadows.labels(policy=policy.name, outcome=change.value)
+            for policy, change in product(policies.values(), ShadowChange)
+            if policy.shadows or policy.shadow_of is not None
+        }
         self._reason_of: dict[tuple[Reason, str], Counter] = {}
         self._stage_of = {stage: self._stages.labels(stage=stage.value) for stage in Stage}
         self._nonce_of = {event: self._nonces.labels(event=event) for event in NONCE_EVENTS}
@@ -106,6 +115,8 @@ class Metrics:
             self._historical.labels(verdict=result.verdict.value, policy=policy).inc()
             return
         self._verdict_of[result.verdict, policy].inc()
+        for outcome in result.shadows:
+            self._shadow_of[outcome.policy, outcome.change].inc()
         claims = result.claims if isinstance(result, Affirmed) else result.unaffirmed_claims
         reasons = frozenset[Reason]() if isinstance(result, Affirmed) else frozenset(result.reasons)
         for reason in reasons:

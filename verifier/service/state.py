@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from verifier.history import time_of_verification
 from verifier.nonces import GuardUnavailableError, NonceService
 from verifier.pipeline import Verifier
+from verifier.policy.shadows import arrange_shadows
 from verifier.reasons import ConfigurationError
 from verifier.service.guard import EmbeddedGuard
 from verifier.service.intake import Intake
@@ -47,6 +48,8 @@ class Service:
     guard: EmbeddedGuard | None
     intake: Intake
     metrics: Metrics
+    shadows: Mapping[str, tuple[Policy, ...]]
+    """By the name of the policy that they shadow."""
     log: FilteringBoundLogger
     now: Callable[[], datetime]
     self_test: SelfTest
@@ -69,7 +72,18 @@ class Service:
         wanted = self.settings.default_policy if name is None else name
         if wanted is None:
             raise ProblemError(ProblemType.POLICY_MISSING, "name the policy to appraise by")
-        policy = self.policies.get(wanted)
+        policy = self.look_up(wanted)
+        if policy.shadow_of is not None:
+            raise ProblemError(ProblemType.UNKNOWN_POLICY, "a shadow policy decides nothing: name the one it shadows")
+        return policy
+
+    def look_up(self, name: str) -> Policy:
+        """Give any policy, shadows too, for looking at.
+
+        Raises:
+            ProblemError: there is none of that name.
+        """
+        policy = self.policies.get(name)
         if policy is None:
             raise ProblemError(ProblemType.UNKNOWN_POLICY, "GET /v1/policies lists those that there are")
         return policy
@@ -160,6 +174,7 @@ def make_service(
         guard=guard,
         intake=Intake(settings.limits, metrics),
         metrics=metrics,
+        shadows=arrange_shadows(settings.policies)[1],
         log=make_logger(settings.log_level, on_loss=metrics.log_failures.inc) if log is None else log,
         now=now,
         self_test=self_test,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verifier.history import ChosenTime
     from verifier.policy.findings import Finding
     from verifier.policy.freshness import Freshness
+    from verifier.policy.shadows import ShadowOutcome
     from verifier.result import AnchorReference, PolicyReference
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -79,7 +80,24 @@ class ClaimsBody(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str | None
     debug: bool
     unrecognised_fields: list[str]
+    kind: Literal["enclave", "nitro-tpm"]
     certificate: CertificateBody
+
+
+class ShadowPolicyBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The shadow policy, or the policy that holds the shadow builds."""
+
+    name: str
+    sha256: str
+
+
+class ShadowBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What one shadow would have made of the document, and why it would have refused it. It decides nothing."""
+
+    policy: ShadowPolicyBody
+    outcome: Literal["both-affirm", "both-reject", "would-affirm", "would-reject"]
+    build: str | None
+    reasons: list[str]
 
 
 class ResultBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +116,8 @@ class ResultBody(msgspec.Struct, frozen=True, kw_only=True):
     claims: ClaimsBody | None
     evidence_sha256: str
     evaluated_at: str
+    shadow: list[ShadowBody] | msgspec.UnsetType = msgspec.UNSET
+    """Left out when nothing shadows the policy."""
     request_id: str | None = None
 
 
@@ -125,6 +145,7 @@ def result_body(result: AttestationResult, *, request_id: str | None = None) -> 
         claims=None if claims is None else _claims(claims),
         evidence_sha256=result.evidence_sha256,
         evaluated_at=write_time(result.evaluated_at),
+        shadow=[_shadow(outcome) for outcome in result.shadows] or msgspec.UNSET,
         request_id=request_id,
     )
 
@@ -204,6 +225,15 @@ def _policy(policy: PolicyReference | None) -> PolicyBody | None:
     return None if policy is None else PolicyBody(name=policy.name, sha256=policy.sha256, debug=policy.debug.value)
 
 
+def _shadow(outcome: ShadowOutcome) -> ShadowBody:
+    return ShadowBody(
+        policy=ShadowPolicyBody(name=outcome.policy, sha256=outcome.sha256),
+        outcome=outcome.change.value,
+        build=outcome.build,
+        reasons=[reason.value for reason in outcome.reasons],
+    )
+
+
 def _anchor(anchor: AnchorReference) -> AnchorBody:
     return AnchorBody(name=anchor.name, sha256=anchor.sha256)
 
@@ -225,6 +255,7 @@ def _claims(claims: Claims) -> ClaimsBody:
         nonce=_optional(claims.nonce),
         debug=claims.debug,
         unrecognised_fields=list(claims.unrecognised),
+        kind=claims.kind.value,
         certificate=CertificateBody(not_before=write_time(claims.not_before), not_after=write_time(claims.not_after)),
     )
 

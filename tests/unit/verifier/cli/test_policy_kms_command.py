@@ -72,3 +72,11 @@ def test_what_is_no_key_policy_exits_2(policy: Path, tmp_path: Path, content: st
     path.write_text(content)
     assert call(kms, policy, "--lint", path).code == 2
     assert call(kms, policy, "--lint", tmp_path / "missing.json").code == 2
+
+
+def test_no_key_is_looked_over_by_the_rules_of_another_kind_of_evidence(tmp_path: Path) -> None:
+    """A key for instances would be called open, or one for enclaves closed."""
+    path = tmp_path / "ami.toml"
+    path.write_text(f'evidence = "nitro-tpm"\n[[build]]\npcrs = {{ 4 = "{A}", 12 = "{A}" }}\n')
+    outcome = call(kms, path, "--lint", path)
+    assert (outcome.code, "another kind of evidence" in outcome.stderr) == (2, True)

@@ -278,3 +278,35 @@ def test_fields_that_this_version_does_not_know_are_named_and_escaped(invoke: In
     assert outcome.code == 0
     assert "unrecognised \\x1b[2J\\u202e" in outcome.text
     assert b"\x1b" not in outcome.stdout
+
+
+def test_a_nitro_tpm_document_is_shown_as_one(invoke: Invoke, world: World) -> None:
+    """An operator would read an instance's boot loader as an instance's id."""
+    boot = {4: b"\x04" * 48, 12: bytes(48)}
+    world.document.write_bytes(world.sign_tpm(boot))
+    pcrs = ", ".join(f'{index} = "{value.hex()}"' for index, value in boot.items())
+    world.policy.write_text(f'evidence = "nitro-tpm"\n[[build]]\nname = "ami"\npcrs = {{ {pcrs} }}\n')
+    outcome = invoke("verify", world.document, *good(world))
+    assert (outcome.code, "build ami of policy payments" in outcome.text) == (0, True)
+    assert "nitro-tpm: of an EC2 instance, not of an enclave" in outcome.text
+    assert "boot binaries" in outcome.text
+
+
+def test_what_a_shadow_would_have_said_is_shown_and_decides_nothing(invoke: Invoke, world: World) -> None:
+    """A build that is being tried would be affirmed, or nobody would see that it could be."""
+    hello = world.policy.read_text()
+    other = hello.replace("hello", "next").replace('0 = "', f'16 = "{"aa" * 48}", 0 = "')
+    world.policy.write_text(hello + other.replace("[[build]]", "[[shadow]]"))
+    agreed = invoke("verify", world.document, *good(world))
+    world.policy.write_text(other + hello.replace("[[build]]", "[[shadow]]"))
+    tried = invoke("verify", world.document, *good(world))
+    assert (agreed.code, tried.code) == (0, 1)
+    assert "shadow both-affirm, build hello (policy payments; decides nothing)" in agreed.text
+    assert "shadow would-affirm, build hello" in tried.text
+
+
+def test_a_shadow_policy_decides_nothing(invoke: Invoke, world: World) -> None:
+    """What is only tried would be taken for a verdict."""
+    world.policy.write_text('shadow_of = "production"\n' + world.policy.read_text())
+    outcome = invoke("verify", world.document, *good(world))
+    assert (outcome.code, "shadows production and decides nothing" in outcome.stderr) == (2, True)

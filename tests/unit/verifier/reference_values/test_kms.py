@@ -183,3 +183,20 @@ def test_a_moment_is_written_in_utc() -> None:
     assert isinstance(condition, dict)
     written = condition["DateLessThanEquals"]["aws:CurrentTime"]
     assert datetime.fromisoformat(written) == datetime(2026, 7, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("mode", "pcrs"), [("image", {4: A, 12: ZERO}), ("signer", {7: A})], ids=["by boot", "by Secure Boot"]
+)
+def test_a_nitro_tpm_s_pcrs_have_keys_of_their_own(mode: str, pcrs: dict[int, str]) -> None:
+    """An enclave with that PCR would be given an instance's key, or nobody would."""
+    table = ", ".join(f'{index} = "{value}"' for index, value in pcrs.items())
+    text = (
+        f'evidence = "nitro-tpm"\nmode = "{mode}"\n[[build]]\npcrs = {{ {table} }}\n[[deny]]\npcrs = {{ 4 = "{B}" }}\n'
+    )
+    allow, deny = key_policy(policy(text)).statements
+    prefix = "kms:RecipientAttestation:NitroTPMPCR"
+    assert allow["Condition"] == {
+        "StringEqualsIgnoreCase": {f"{prefix}{index}": value for index, value in pcrs.items()}
+    }
+    assert deny["Condition"] == {"StringEqualsIgnoreCase": {f"{prefix}4": B}}
