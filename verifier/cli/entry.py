@@ -24,6 +24,7 @@ from verifier.cli.nonce_command import nonce
 from verifier.cli.policy_commands import policy
 from verifier.cli.policy_diff_command import diff
 from verifier.cli.policy_kms_command import kms
+from verifier.cli.policy_lint_command import lint
 from verifier.cli.policy_new_command import new
 from verifier.cli.serve_command import serve
 from verifier.cli.verify_command import verify
@@ -72,7 +73,7 @@ def commands() -> None:
 
 for command in (serve, verify, inspect, nonce, measure, policy, demo):
     commands.add_command(command)
-for command in (new, diff, kms):
+for command in (lint, new, diff, kms):
     policy.add_command(command)
 
 

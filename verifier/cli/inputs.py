@@ -134,11 +134,20 @@ def load_policy(path: Path) -> Policy:
     Raises:
         ConfigurationError: the policy is not good, with every problem found.
     """
+    return read_policy(read_policy_text(path), name=path.stem)
+
+
+def read_policy_text(path: Path) -> str:
+    """Read a policy file as text.
+
+    Raises:
+        ConfigurationError: it is not UTF-8.
+        InputError: it cannot be read, or is too large for a policy.
+    """
     try:
-        text = _read_file(str(path), MAX_POLICY_BYTES, stdin=False).decode("utf-8-sig")
+        return _read_file(str(path), MAX_POLICY_BYTES, stdin=False).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"policy {plain(path.name)}: not UTF-8 text") from error
-    return read_policy(text, name=path.stem)
 
 
 def load_policy_in_force(path: Path) -> Policy:

@@ -29,12 +29,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_POLICY_BYTES = 4 * 1024 * 1024
+TESTS_SUFFIX = ".tests.toml"
+"""Of the files that ``nitro-verifier policy test`` reads, beside the policies."""
 
 _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _INDEX = re.compile(r"0|[1-9][0-9]?")
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def holds_policy(file_name: str) -> bool:
+    """Tell a policy's file from others in a folder: tests of policies, and what editors and file managers put there."""
+    return file_name.endswith(".toml") and not file_name.endswith(TESTS_SUFFIX) and not file_name.startswith(".")
 
 
 def parse_duration(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from verifier.nonces import MAX_TTL_S, MIN_TTL_S, Keyring, NonceKey, ephemeral_keyring
 from verifier.pipeline import Verifier
 from verifier.policy.model import DebugMode
-from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration, read_policy
+from verifier.policy.reader import MAX_POLICY_BYTES, holds_policy, parse_duration, read_policy
 from verifier.policy.shadows import arrange_shadows
 from verifier.reasons import ConfigurationError
 from verifier.service.keyfiles import read_key_file
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 SPARE_FILES = 64
 """Open files that are not connections: the listener, logs, policies being read, the guard's state."""
 MAX_ANCHOR_BYTES = 64 * 1024
-
-TESTS_SUFFIX = ".tests.toml"
-"""What ``nitro-verifier policy test`` reads, beside the policies."""
 
 _Value = TypeVar("_Value")
 
@@ -103,8 +100,8 @@ def load_settings(
 
 
 def policy_files(folder: Path) -> list[Path]:
-    """List the files that hold policies, in the order of their names; files of tests are none."""
-    return sorted(path for path in folder.glob("*.toml") if not path.name.endswith(TESTS_SUFFIX))
+    """List the files that hold policies, in the order of their names."""
+    return sorted(path for path in folder.glob("*.toml") if holds_policy(path.name))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -48,6 +48,57 @@ def test_the_worst_of_several_files_is_the_exit_code(invoke: Invoke, world: Worl
     assert invoke("policy", "lint", linted, world.policy).code == 1
 
 
+def test_a_refused_policy_has_the_codes_of_the_mistakes_that_are_common(invoke: Invoke, world: World) -> None:
+    """A beginner would be told what is wrong, and not why."""
+    outcome = invoke("policy", "lint", world.write("one.toml", f'[[build]]\npcrs = {{ 0 = "{"aa" * 48}" }}\n'))
+    assert outcome.code == 2
+    assert "error pcr0-alone: build 1: PCR0 without both PCR1 and PCR2 -> A changed application" in outcome.text
+    assert "error policy-invalid: policy one: build 'build-1': PCR1 and PCR2 missing" in outcome.text
+    binary = invoke("policy", "lint", world.write("binary.toml", b"\xff"))
+    assert (binary.code, "not UTF-8" in binary.text) == (2, True)
+
+
+def test_lints_are_told_to_machines(invoke: Invoke, world: World) -> None:
+    """CI would read what is meant for people."""
+    world.policy.write_text('nonce = "none"\n' + world.policy.read_text())
+    outcome = invoke("policy", "lint", world.policy, "--json")
+    body = json.loads(outcome.stdout)
+    assert (outcome.code, body["clean"]) == (1, False)
+    (file,) = body["files"]
+    assert file["file"] == str(world.policy)
+    assert [(each["code"], each["severity"]) for each in file["lints"]] == [("nonce-none", "warning")]
+    assert file["lints"][0]["advice"].startswith("A document can be shown again")
+
+
+def test_windows_are_judged_as_of_the_time_that_is_asked_for(invoke: Invoke, world: World) -> None:
+    """Nobody could see today what will expire next week."""
+    world.policy.write_text(world.policy.read_text() + "not_after = 2100-01-01T00:00:00Z\n")
+    assert invoke("policy", "lint", world.policy).code == 0
+    assert invoke("policy", "lint", world.policy, "--at", "2100-01-02T00:00:00Z").code == 1
+
+
+def test_a_folder_is_looked_over_as_the_service_loads_it(invoke: Invoke, world: World) -> None:
+    """The service would refuse to start with policies that were clean one by one."""
+    folder = world.folder / "policies"
+    folder.mkdir()
+    text = world.policy.read_text()
+    for name in ("payments.tests.toml", ".payments.toml", "notes.md"):
+        (folder / name).write_text("no policy")
+    empty = invoke("policy", "lint", folder)
+    (folder / "payments.toml").write_text(text)
+    (folder / "next.toml").write_text('shadow_of = "payments"\n' + text)
+    good = invoke("policy", "lint", folder)
+    (folder / "twin.toml").write_text('name = "payments"\n' + text)
+    (folder / "lost.toml").write_text('shadow_of = "nobody"\n' + text)
+    (folder / "broken.toml").write_text("[")
+    bad = invoke("policy", "lint", folder)
+    assert (empty.code, "no policies" in empty.text) == (2, True)
+    assert (good.code, good.text.count("clean")) == (0, 2)
+    assert bad.code == 2
+    assert "another file holds a policy of the name 'payments' already" in bad.text
+    assert "the policy 'nobody' is not there" in bad.text
+
+
 def test_show_prints_the_text_that_the_digest_is_of(invoke: Invoke, world: World) -> None:
     """Nobody could tell which policy a result means."""
     body = json.loads(invoke("policy", "show", world.policy, "--json").stdout)
