@@ -26,6 +26,7 @@ from verifier.cli.policy_diff_command import diff
 from verifier.cli.policy_kms_command import kms
 from verifier.cli.policy_lint_command import lint
 from verifier.cli.policy_new_command import new
+from verifier.cli.policy_test_command import test
 from verifier.cli.serve_command import serve
 from verifier.cli.verify_command import verify
 from verifier.reasons import ConfigurationError
@@ -73,7 +74,7 @@ def commands() -> None:
 
 for command in (serve, verify, inspect, nonce, measure, policy, demo):
     commands.add_command(command)
-for command in (lint, new, diff, kms):
+for command in (lint, test, new, diff, kms):
     policy.add_command(command)
 
 
