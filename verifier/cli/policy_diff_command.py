@@ -12,16 +12,17 @@ from rich.text import Text
 from verifier.cli.display import BAD, DIM, GOOD, HEAD, KEY, output, plain
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.reference_inputs import Side, load_side, refuse_image
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.reference_values.difference import (
     BuildsDifference,
     changed_parts,
     changed_sections,
-    changed_settings,
     compare_nearest,
     compare_policies,
     pcr_name,
 )
 from verifier.reference_values.layout import EifError
+from verifier.reference_values.policy_difference import Effect, changed_settings, effect_on_build
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +41,7 @@ class _Build(msgspec.Struct, frozen=True, kw_only=True):
     before: str
     after: str
     parts: tuple[str, ...]
+    effect: Effect
     pcrs: tuple[_Pcr, ...]
 
 
@@ -47,10 +49,13 @@ class _Setting(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     before: str
     after: str
+    effect: Effect
 
 
 class _Difference(msgspec.Struct, frozen=True, kw_only=True):
     same: bool
+    looser: bool
+    """Whether AFTER accepts something that BEFORE does not, where both are policies."""
     builds: tuple[_Build, ...]
     removed: tuple[str, ...]
     added: tuple[str, ...]
@@ -80,9 +85,10 @@ def diff(*, before: Path, after: Path, as_json: bool) -> ExitCode:
 
 
 def _compare(before: Side, after: Side) -> _Difference:
+    both = before.policy is not None and after.policy is not None
     if before.policy is not None and after.policy is not None:
         found = compare_policies(before.builds, after.builds)
-        settings = changed_settings(before.policy, after.policy)
+        settings = changed_settings(before.policy, after.policy, found)
     else:
         stated_only = before.policy is not None or after.policy is not None
         found, settings = compare_nearest(before.builds, after.builds, stated_only=stated_only), ()
@@ -90,26 +96,33 @@ def _compare(before: Side, after: Side) -> _Difference:
     if before.image is not None and after.image is not None:
         sections = changed_sections(before.image, after.image)
     is_same = not (settings or found.removed or found.added or any(change.pcrs for change in found.changes))
+    builds = _builds(found, before, after)
+    effects = (*(change.effect for change in settings), *(build.effect for build in builds))
     return _Difference(
         same=is_same,
-        builds=_builds(found, before, after),
+        looser=both and (bool(found.added) or any(effect.loosens for effect in effects)),
+        builds=builds,
         removed=found.removed,
         added=found.added,
         sections=sections,
-        settings=tuple(_Setting(key=key, before=old, after=new) for key, old, new in settings),
+        settings=tuple(
+            _Setting(key=each.key, before=each.before, after=each.after, effect=each.effect) for each in settings
+        ),
     )
 
 
 def _builds(found: BuildsDifference, before: Side, after: Side) -> tuple[_Build, ...]:
+    kind = EvidenceKind.ENCLAVE if after.policy is None else after.policy.evidence
     return tuple(
         _Build(
             before=change.before,
             after=change.after,
-            parts=tuple(part.value for part in changed_parts(change.pcrs)),
+            parts=tuple(part.value for part in changed_parts(change.pcrs, kind)),
+            effect=effect_on_build(before.builds[change.before], after.builds[change.after]),
             pcrs=tuple(
                 _Pcr(
                     index=index,
-                    name=pcr_name(index),
+                    name=pcr_name(index, kind),
                     before=_hex(before.builds[change.before].get(index)),
                     after=_hex(after.builds[change.after].get(index)),
                 )
@@ -137,8 +150,14 @@ def _show(console: Console, difference: _Difference) -> None:
         for name in names:
             console.print(Text.assemble((f"{sign} build ", BAD), (plain(name), HEAD)), soft_wrap=True)
     for setting in difference.settings:
-        line = Text.assemble((setting.key, KEY), f": {plain(setting.before)} -> {plain(setting.after)}")
-        console.print(line, soft_wrap=True)
+        line = Text.assemble((plain(setting.key), KEY), f": {plain(setting.before)} -> {plain(setting.after)}")
+        console.print(line.append_text(_mark(setting.effect)), soft_wrap=True)
+    if difference.looser:
+        console.print(Text("LOOSER: something is accepted that was not", style=BAD))
+
+
+def _mark(effect: Effect) -> Text:
+    return Text("  LOOSER" if effect.loosens else f"  {effect}", style=BAD if effect.loosens else DIM)
 
 
 def _heading(build: _Build) -> Text:

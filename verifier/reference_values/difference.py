@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from verifier.evidence.pcrs import IMAGE_PCRS, PCR_NAMES
-from verifier.policy.canonical import write_policy
+from verifier.evidence.pcrs import IMAGE_PCRS, EvidenceKind, pcr_names
 
 if TYPE_CHECKING:
-    from verifier.policy.model import Policy
     from verifier.reference_values.eif import EnclaveImage
 
 _IMAGE, _BOOT, _APPLICATION = IMAGE_PCRS
@@ -28,10 +26,13 @@ class Part(StrEnum):
     SIGNER = "signer"
     ROLE = "IAM role"
     INSTANCE = "instance"
+    BOOT_BINARIES = "boot binaries"
+    SECURE_BOOT = "Secure Boot policy"
+    COMMAND_LINE = "command line"
     OTHER = "another PCR"
 
 
-_ABSENT = "-"
+_TPM_PARTS = {4: Part.BOOT_BINARIES, 7: Part.SECURE_BOOT, 12: Part.COMMAND_LINE}
 _OTHERS = {3: Part.ROLE, 4: Part.INSTANCE, 8: Part.SIGNER}
 # By which of PCR0, PCR1 and PCR2 differ. PCR0 is of the bytes of PCR1 followed by those of PCR2.
 _IMAGE_PARTS = {
@@ -54,8 +55,10 @@ def changed_pcrs(before: Mapping[int, bytes], after: Mapping[int, bytes], *, sta
     return tuple(index for index in sorted(indices) if before.get(index) != after.get(index))
 
 
-def changed_parts(indices: tuple[int, ...]) -> tuple[Part, ...]:
+def changed_parts(indices: tuple[int, ...], kind: EvidenceKind = EvidenceKind.ENCLAVE) -> tuple[Part, ...]:
     """Name the parts that a set of different PCRs means."""
+    if kind is EvidenceKind.NITRO_TPM:
+        return tuple(dict.fromkeys(_TPM_PARTS.get(index, Part.OTHER) for index in indices))
     image = frozenset(indices) & frozenset(IMAGE_PCRS)
     parts = [_IMAGE_PARTS.get(image, Part.CONTRADICTION)] if image else []
     parts.extend(_OTHERS.get(index, Part.OTHER) for index in indices if index not in IMAGE_PCRS)
@@ -72,16 +75,6 @@ def changed_sections(before: EnclaveImage, after: EnclaveImage) -> tuple[str, ..
         "signer": (before.pcrs.get(8), after.pcrs.get(8)),
     }
     return tuple(name for name, (one, other) in pairs.items() if one != other)
-
-
-def changed_settings(before: Policy, after: Policy) -> tuple[tuple[str, str, str], ...]:
-    """Give what two policies ask for otherwise, builds apart: key, value before, value after."""
-    one, other = _settings(before), _settings(after)
-    return tuple(
-        (key, one.get(key, _ABSENT), other.get(key, _ABSENT))
-        for key in dict.fromkeys((*one, *other))
-        if one.get(key) != other.get(key)
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,21 +124,6 @@ def compare_nearest(before: Builds, after: Builds, *, stated_only: bool) -> Buil
     return BuildsDifference(changes=(min(changes, key=lambda change: len(change.pcrs)),))
 
 
-def pcr_name(index: int) -> str:
+def pcr_name(index: int, kind: EvidenceKind = EvidenceKind.ENCLAVE) -> str:
     """Name a PCR as people know it."""
-    return PCR_NAMES.get(index, "defined by the application")
-
-
-def _settings(policy: Policy) -> dict[str, str]:
-    """Take the canonical text apart, so that no key of a policy, today's or a later one, is left out."""
-    settings: dict[str, str] = {}
-    section = ""
-    for line in write_policy(policy).split("\n"):
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif line and section == "deny":
-            settings[section] = f"{settings.get(section, '')} {line}".lstrip()
-        elif line and section != "build":
-            key, _, value = line.partition(" = ")
-            settings[f"{section}.{key}" if section else key] = value
-    return settings
+    return pcr_names(kind).get(index, "defined by the application")

@@ -81,8 +81,13 @@ def test_policies_show_removed_and_added_builds_and_settings(folder: Path) -> No
     assert body_of(folder, "one.toml", "two.toml")["added"] == ["app"]
     assert body_of(folder, "two.toml", "one.toml")["removed"] == ["app"]
     assert body_of(folder, "one.toml", "lax.toml")["settings"] == [
-        {"key": "nonce", "before": '"required"', "after": '"none"'}
+        {"key": "nonce", "before": "required", "after": "none", "effect": "looser"}
     ]
+    assert [body_of(folder, *names)["looser"] for names in (("one.toml", "two.toml"), ("two.toml", "one.toml"))] == [
+        True,
+        False,
+    ]
+    assert body_of(folder, "one.eif", "app.eif")["looser"] is False
     assert call(diff, folder / "one.toml", folder / "lax.toml").code == 1
 
 
@@ -95,7 +100,24 @@ def test_people_see_it_in_words(folder: Path) -> None:
     assert "one: the same" in call(diff, folder / "one.eif", folder / "one.eif").text
     assert "+ build app" in call(diff, folder / "one.toml", folder / "two.toml").text
     assert "- build app" in call(diff, folder / "two.toml", folder / "one.toml").text
-    assert 'nonce: "required" -> "none"' in call(diff, folder / "one.toml", folder / "lax.toml").text
+    lax = call(diff, folder / "one.toml", folder / "lax.toml").text
+    assert "nonce: required -> none LOOSER" in lax
+    assert "LOOSER: something is accepted that was not" in lax
+    strict = call(diff, folder / "lax.toml", folder / "one.toml").text
+    assert "nonce: none -> required tighter" in strict
+    assert "LOOSER" not in strict
+
+
+def test_the_parts_of_an_instance_have_its_names(tmp_path: Path) -> None:
+    """A changed boot loader would be shown as a changed instance."""
+    pcrs = '[[build]]\nname = "ami"\npcrs = {{ 4 = "{}", 7 = "{}", 12 = "{}", 23 = "{}" }}\n'
+    for name, value in (("old", "aa"), ("new", "bb")):
+        text = 'evidence = "nitro-tpm"\n' + pcrs.format(*[value * 48] * 4)
+        (tmp_path / f"{name}.toml").write_text(text)
+    (build,) = body_of(tmp_path, "old.toml", "new.toml")["builds"]
+    assert build["parts"] == ["boot binaries", "Secure Boot policy", "command line", "another PCR"]
+    assert build["pcrs"][0]["name"] == "boot binaries"
+    assert build["effect"] == "looser-and-tighter"
 
 
 @pytest.mark.parametrize(
