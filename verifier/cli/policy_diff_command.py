@@ -157,7 +157,9 @@ def _show(console: Console, difference: _Difference) -> None:
 
 
 def _mark(effect: Effect) -> Text:
-    return Text("  LOOSER" if effect.loosens else f"  {effect}", style=BAD if effect.loosens else DIM)
+    if effect.loosens:
+        return Text("  LOOSER", style=BAD)
+    return Text("  tighter" if effect is Effect.TIGHTER else "  no verdict changes", style=DIM)
 
 
 def _heading(build: _Build) -> Text:
