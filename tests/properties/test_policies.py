@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.cases import policy_texts
 from verifier import ConfigurationError, Policy, read_policy, write_policy
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.model import (
     CURVES,
     MAX_CLOCK_SKEW_MS,
@@ -29,6 +30,15 @@ VALUES = st.binary(min_size=48, max_size=48).filter(any)
 PCRS = st.dictionaries(st.integers(0, 31), VALUES, min_size=1)
 IMAGE_PCRS = st.builds(lambda three, more: more | dict(enumerate(three)), st.tuples(VALUES, VALUES, VALUES), PCRS)
 SIGNER_PCRS = st.builds(lambda signer, more: more | {8: signer}, VALUES, PCRS)
+TPM_PCRS = st.dictionaries(st.integers(0, 23), VALUES)
+TPM_BOOT_PCRS = st.builds(lambda boot, more: more | {4: boot, 12: bytes(48)}, VALUES, TPM_PCRS)
+SECURE_BOOT_PCRS = st.builds(lambda policy, more: more | {7: policy}, VALUES, TPM_PCRS)
+KNOWN_BY = {
+    (EvidenceKind.ENCLAVE, MeasurementMode.IMAGE): IMAGE_PCRS,
+    (EvidenceKind.ENCLAVE, MeasurementMode.SIGNER): SIGNER_PCRS,
+    (EvidenceKind.NITRO_TPM, MeasurementMode.IMAGE): TPM_BOOT_PCRS,
+    (EvidenceKind.NITRO_TPM, MeasurementMode.SIGNER): SECURE_BOOT_PCRS,
+}
 # TOML knows offsets and no place names; a place's clock has hours that occur twice, which equal nothing (PEP 495).
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENTS = st.datetimes(
@@ -64,9 +74,16 @@ REQUIREMENTS = st.builds(
 )
 
 
+TPM_REQUIREMENTS = st.builds(
+    Requirements,
+    public_key=st.none() | KEYS,
+    user_data_sha256=some(st.binary(min_size=32, max_size=32)),
+    known_fields_only=st.booleans(),
+)
+
+
 @st.composite
-def builds(draw: st.DrawFn, pcrs: st.SearchStrategy[dict[int, bytes]]) -> tuple[Build, ...]:
-    names = draw(st.lists(BUILD_NAMES, min_size=1, max_size=4, unique=True))
+def builds(draw: st.DrawFn, pcrs: st.SearchStrategy[dict[int, bytes]], names: list[str]) -> tuple[Build, ...]:
     made = []
     for name in names:
         begin, end = draw(st.none() | MOMENTS), draw(st.none() | MOMENTS)
@@ -78,17 +95,25 @@ def builds(draw: st.DrawFn, pcrs: st.SearchStrategy[dict[int, bytes]]) -> tuple[
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """Any policy at all."""
-    mode = draw(st.sampled_from(MeasurementMode))
+    mode, kind = draw(st.sampled_from(MeasurementMode)), draw(st.sampled_from(EvidenceKind))
+    name, shadowed = draw(NAMES), draw(st.none() | NAMES)
+    assume(name != shadowed)
+    names = draw(st.lists(BUILD_NAMES, min_size=1, max_size=5, unique=True))
+    enforced = len(names) if shadowed else draw(st.integers(1, len(names)))
+    enclave = kind is EvidenceKind.ENCLAVE
     return Policy(
-        name=draw(NAMES),
-        builds=draw(builds(SIGNER_PCRS if mode is MeasurementMode.SIGNER else IMAGE_PCRS)),
+        name=name,
+        shadow_of=shadowed,
+        evidence=kind,
+        builds=draw(builds(KNOWN_BY[kind, mode], names[:enforced])),
+        shadows=draw(builds(KNOWN_BY[kind, mode], names[enforced:])),
         max_age_ms=draw(st.integers(1, MAX_MAX_AGE_MS)),
         clock_skew_ms=draw(st.integers(0, MAX_CLOCK_SKEW_MS)),
         nonce=draw(st.sampled_from(NonceMode)),
-        debug=draw(st.sampled_from(DebugMode)),
+        debug=draw(st.sampled_from(DebugMode)) if enclave else DebugMode.REJECT,
         mode=mode,
         denied=draw(st.lists(st.builds(DeniedBuild, name=BUILD_NAMES, pcrs=PCRS), max_size=3).map(tuple)),
-        require=draw(REQUIREMENTS),
+        require=draw(REQUIREMENTS if enclave else TPM_REQUIREMENTS),
     )
 
 
@@ -130,7 +155,10 @@ KEYS_OF_A_POLICY = st.sampled_from(
         "nonce",
         "debug",
         "mode",
+        "shadow_of",
+        "evidence",
         "build",
+        "shadow",
         "deny",
         "require",
         "pcrs",

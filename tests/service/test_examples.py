@@ -18,7 +18,7 @@ def uncommented(text: str) -> str:
     return re.sub(r"^# (?=\[+[a-z_]+\]+$|[a-z0-9_]+ = )", "", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["example", "development"])
+@pytest.mark.parametrize("name", ["example", "development", "nitro-tpm"])
 def test_example_policies_are_right(checkout: Path, name: str) -> None:
     """A newcomer's first step would be an error."""
     policy = read_policy((checkout / "policies" / f"{name}.toml").read_text(), name=name)
@@ -38,12 +38,16 @@ def test_the_example_shows_every_key_and_all_of_them_are_right(checkout: Path) -
     text = uncommented((checkout / "policies" / "example.toml").read_text())
     table = tomllib.loads(text)
 
-    read_policy(text)
-    assert set(table) == {"name", "max_age", "clock_skew", "nonce", "debug", "mode", "build", "deny", "require"}
+    read_policy(text.replace("shadow_of", "# shadow_of"))  # which has no shadow builds of its own
+    assert set(table) == {
+        "name", "shadow_of", "evidence", "max_age", "clock_skew", "nonce", "debug", "mode",
+        "build", "shadow", "deny", "require",
+    }  # fmt: skip
     assert set(table["require"]) == {
         "pcr3_role_arn", "pcr4_instance_id", "pcr8", "public_key", "user_data", "known_fields_only",
     }  # fmt: skip
     assert set(table["build"][0]) == {"name", "not_before", "not_after", "pcrs"}
+    assert set(table["shadow"][0]) == {"name", "pcrs"}
 
 
 def test_the_policy_for_development_accepts_debug_mode_and_says_so(checkout: Path, tmp_path: Path) -> None:

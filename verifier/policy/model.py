@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from verifier.evidence.document import MAX_FIELD_BYTES
@@ -197,12 +198,12 @@ def _problems_of_kind(policy: Policy) -> Iterator[str]:
 def _problems_of_builds(policy: Policy) -> Iterator[str]:
     if not policy.builds:
         yield "no [[build]]: nothing would ever match; add the measurements that nitro-cli build-enclave printed"
-    builds = (*policy.builds, *policy.shadows)
-    named = Counter(build.name for build in builds)
+    named = Counter(build.name for build in (*policy.builds, *policy.shadows))
     for name in sorted(name for name, count in named.items() if count > 1):
         yield f"two builds are named {name!r}"
-    for build in builds:
-        where = f"build {build.name!r}"
+    tables = (("build", build) for build in policy.builds), (("shadow", build) for build in policy.shadows)
+    for table, build in chain(*tables):
+        where = f"{table} {build.name!r}"
         yield from problems_of_pcrs(where, build.name, build.pcrs)
         yield from _problems_of_measurements(where, build, policy)
         yield from problems_of_window(where, build.not_before, build.not_after)

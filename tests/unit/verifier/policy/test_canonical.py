@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from tests.support.core import PCRS, ROLE_ARN, build, policy
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.canonical import write_duration, write_policy
 from verifier.policy.model import (
     DebugMode,
@@ -37,6 +38,13 @@ POLICIES = {
             user_data_sha256=(bytes(32), b"\x01" * 32),
             known_fields_only=True,
         )
+    ),
+    "shadow builds": policy(
+        shadows=(build(name="next"), build(name="last", not_before=datetime(2026, 1, 1, tzinfo=UTC)))
+    ),
+    "a shadow policy": policy(shadow_of="production"),
+    "a NitroTPM's": policy(
+        evidence=EvidenceKind.NITRO_TPM, builds=(build(pcrs={4: PCRS[4], 12: PCRS[8]}),), shadows=()
     ),
     "an EC key": policy(require=Requirements(public_key=PublicKeyRule(kind=KeyKind.EC, curves=("secp384r1",)))),
     "a raw key": policy(require=Requirements(public_key=PublicKeyRule(kind=KeyKind.RAW, lengths=(32,)))),
