@@ -36,7 +36,7 @@ def write_key(path: Path, of: EarKey, *, private: bool = True) -> Path:
     return path
 
 
-def signing(folder: Path, **options: object) -> Settings:
+def signing(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - whatever the service has an option for
     """Settings of a service that signs with the P-256 key, announces P-384 and remembers Ed25519."""
     names = dict(zip(("current", "next", "previous"), CURVES, strict=True))
     files = {name: str(write_key(folder / f"{name}.jwk", key(curve))) for name, curve in names.items()}
@@ -298,7 +298,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
 
 
 @pytest.mark.parametrize(("options", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_mistakes_are_named_before_the_port_opens(tmp_path: Path, options: dict[str, object], said: str) -> None:
+def test_mistakes_are_named_before_the_port_opens(tmp_path: Path, options: dict[str, Any], said: str) -> None:
     """A service would come up that signs with nothing, or for ever."""
     with pytest.raises(ConfigurationError, match=said):
         make_settings(tmp_path, **options)
