@@ -27,6 +27,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHON = str(Path(sys.executable).resolve())
 SITE = "/opt/site-packages"
 AGENT = "/opt/agent"
+TOOL_S = 120.0
 
 _DISTRIBUTION, _EXTRA = "nitro-verifier", "enclave"
 _LEFT_OUT = frozenset({
@@ -92,7 +93,7 @@ def _add_distribution(disk: Ramdisk, name: str) -> Iterator[Path]:
 def _add_wheel(disk: Ramdisk, work: Path) -> None:
     """Build this package's wheel and unpack it, which is all there is to installing one."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(work)]
-    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True, timeout=TOOL_S)
     (wheel,) = work.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(work / "wheel")
@@ -122,7 +123,12 @@ def _add_libraries(disk: Ramdisk, files: Iterable[Path]) -> None:
     """Add what those of these files that are libraries or programs need, the loader included, by the names it has."""
     command = ["ldd", *(str(path) for path in files if path.suffix == ".so" or str(path) == PYTHON)]
     listed = subprocess.run(
-        command, check=True, capture_output=True, text=True, env={"LC_ALL": "C", "PATH": os.environ["PATH"]}
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=TOOL_S,
+        env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
     )
     for name in sorted(set(_NEEDED.findall(listed.stdout))):
         if name not in disk:

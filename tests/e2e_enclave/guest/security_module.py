@@ -2,12 +2,33 @@
 
 import asyncio
 import dataclasses
+import threading
 
 from issuer.nsm import AsyncNsm, DeviceBackend, Nsm, NsmDescription, PcrDescription
 
+HELD_S = 30.0
+
+
+class _HeldBackend:
+    """A device whose first call waits on its way to the driver, so that something can happen meanwhile."""
+
+    def __init__(self, backend: DeviceBackend) -> None:
+        self._backend = backend
+        self.entered = threading.Event()
+        self.released = threading.Event()
+
+    def process(self, request: bytes) -> bytes:
+        """Wait, and then ask the driver."""
+        self.entered.set()
+        self.released.wait(HELD_S)
+        return self._backend.process(request)
+
+    def close(self) -> None:
+        """Leave the device open, which is another's."""
+
 
 class SecurityModule:
-    """One `Nsm`, and one `AsyncNsm`, on the real device for the whole run."""
+    """The real device, opened once for all calls of `Nsm`, and once for each of `AsyncNsm`."""
 
     def __init__(self) -> None:
         self._backend = DeviceBackend()
@@ -41,11 +62,13 @@ class SecurityModule:
 
     async def cancelled(self, index: int, data: bytes) -> object:
         """Extend a PCR in a task that is cancelled once the call is under way; give what the PCR holds afterwards."""
-        async with AsyncNsm.open() as opened:
+        held = _HeldBackend(self._backend)
+        async with AsyncNsm.open(held) as opened:
             task = asyncio.create_task(opened.extend_pcr(index, data, lock=False))
-            await asyncio.sleep(0)  # the thread has it
+            await asyncio.to_thread(held.entered.wait, HELD_S)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            held.released.set()
             described = await opened.describe_pcr(index)
         return {"cancelled": task.cancelled(), "data": described.data}
 
