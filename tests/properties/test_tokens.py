@@ -3,13 +3,13 @@
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from issuer.nsm import sign1
 from tests.support.core import AT, NONCE, PCRS, appraise, chain, document, verifier

@@ -40,7 +40,8 @@ def signing(folder: Path, **options: Any) -> Settings:  # noqa: ANN401 - whateve
     """Settings of a service that signs with the P-256 key, announces P-384 and remembers Ed25519."""
     names = dict(zip(("current", "next", "previous"), CURVES, strict=True))
     files = {name: str(write_key(folder / f"{name}.jwk", key(curve))) for name, curve in names.items()}
-    return make_settings(folder, **({"issuer": ISSUER, "signing_keys": files} | options))
+    given: dict[str, Any] = {"issuer": ISSUER, "signing_keys": files, **options}
+    return make_settings(folder, **given)
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +275,7 @@ def test_an_ephemeral_key_is_asked_for_and_announced(tmp_path: Path) -> None:
         assert service.call("GET", "/.well-known/nitro-verifier").json["signing"]["ephemeral"] is True
 
 
-MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "an issuer and no keys": ({"issuer": ISSUER}, "issuer: nothing signs"),
     "keys and no issuer": ({"ephemeral_signing_key": True}, "issuer: signed results need"),
     "an issuer of words": ({"issuer": "my verifier", "ephemeral_signing_key": True}, "issuer: 1 to 255"),

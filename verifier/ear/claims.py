@@ -19,12 +19,12 @@ from verifier.ear.schema import (
     MAX_NONCE_BYTES,
     MIN_NONCE_BYTES,
     PROFILE,
-    SUBMODULE,
+    SUBMODULES,
 )
 from verifier.ear.strict_json import encode_bytes
 from verifier.ear.tiers import Tier
 from verifier.ear.vector import is_believed, trust_vector
-from verifier.evidence.pcrs import unmeasured
+from verifier.evidence.pcrs import EvidenceKind, unmeasured
 from verifier.policy.freshness import FreshnessMode
 from verifier.result import Affirmed
 
@@ -42,9 +42,14 @@ def claims_of(result: AttestationResult) -> dict[str, object]:
     return {
         "eat_profile": PROFILE,
         "ear_status": status,
-        "submods": {SUBMODULE: _appraisal(result, status, attested=key is not None)},
+        "submods": {SUBMODULES[_kind_of(result)]: _appraisal(result, status, attested=key is not None)},
         "cnf": None if key is None else jwk_of(key),
     }
+
+
+def _kind_of(result: AttestationResult) -> EvidenceKind:
+    """Give what a document was appraised as: whoever reads an enclave's appraisal shall not be given an instance's."""
+    return EvidenceKind.ENCLAVE if result.policy is None else result.policy.evidence
 
 
 def _appraisal(result: AttestationResult, status: Tier, *, attested: bool) -> dict[str, object]:
@@ -95,7 +100,8 @@ def _was_asked_for(freshness: Freshness | None) -> bool:
 def _debug_status(document: Claims) -> str | None:
     if document.debug:
         return DEBUG_ENABLED
-    return None if unmeasured(document.pcrs) else DEBUG_DISABLED
+    known = document.kind is EvidenceKind.ENCLAVE and not unmeasured(document.pcrs)
+    return DEBUG_DISABLED if known else None
 
 
 def _verifier_claims(result: AttestationResult, document: Claims | None) -> dict[str, object]:

@@ -20,6 +20,7 @@ from verifier.ear.results import EarResult, read_result
 from verifier.ear.schema import EAR, PROFILE
 from verifier.ear.strict_json import decode_object
 from verifier.evidence.cbor import CborError, decode_item
+from verifier.evidence.pcrs import EvidenceKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,7 @@ def read_token(  # noqa: PLR0913 - each is a thing that a Relying Party must hav
     nonce: bytes | None,
     leeway: timedelta = DEFAULT_LEEWAY,
     max_age: timedelta | None = None,
+    kind: EvidenceKind = EvidenceKind.ENCLAVE,
 ) -> EarResult:
     """Verify a token and read what it says. There are no defaults for what makes a token mean something to you.
 
@@ -60,6 +62,7 @@ def read_token(  # noqa: PLR0913 - each is a thing that a Relying Party must hav
             none, will do, and the token may be one from before, until it expires.
         leeway: how far the clocks of Verifier and Relying Party may differ; at most ten minutes.
         max_age: the Relying Party's own limit on a token's age, besides its expiry.
+        kind: of what the appraisal must be. A token about an instance's NitroTPM says nothing about an enclave.
 
     Raises:
         EarError: the token is refused; ``code`` says why. ``KEY_UNKNOWN`` alone is worth fetching the JWKS again for.
@@ -74,7 +77,7 @@ def read_token(  # noqa: PLR0913 - each is a thing that a Relying Party must hav
     key = _authenticate(sealed, keys, form)
     claims = _read_claims(sealed.payload, form)
     expected.check(claims)
-    return read_result(claims, key_id=key.kid, algorithm=key.algorithm.jose)
+    return read_result(claims, kind=kind, key_id=key.kid, algorithm=key.algorithm.jose)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from verifier.ear.confirmation import jwk_of, read_spki
 from verifier.ear.errors import EarError, EarErrorCode
-from verifier.ear.schema import APPRAISAL_PROFILE, DEBUG_ENABLED, SUBMODULE
+from verifier.ear.schema import APPRAISAL_PROFILE, DEBUG_ENABLED, SUBMODULES
 from verifier.ear.strict_json import encode_bytes
 from verifier.ear.tiers import Tier, Trust, tier_of
 from verifier.policy.model import DebugMode
@@ -17,6 +17,8 @@ from verifier.result import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from verifier.evidence.pcrs import EvidenceKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class EarAttester:
 class EarResult:
     """A verified token. Made by ``read_token`` alone; every claim in it was signed by ``issuer``."""
 
+    kind: EvidenceKind
+    """What was appraised, as the Relying Party asked."""
     issuer: str
     audience: str | None
     nonce: bytes | None
@@ -107,20 +111,21 @@ class EarResult:
         return self
 
 
-def read_result(claims: Mapping[str, Any], *, key_id: str, algorithm: str) -> EarResult:
-    """Turn the claims of a verified token into a result.
+def read_result(claims: Mapping[str, Any], *, kind: EvidenceKind, key_id: str, algorithm: str) -> EarResult:
+    """Turn the claims of a verified token about this kind of evidence into a result.
 
     Raises:
         EarError: they contradict each other, or are about the past.
     """
-    appraisal = claims["submods"].get(SUBMODULE)
+    appraisal = claims["submods"].get(SUBMODULES[kind])
     if appraisal is None or len(claims["submods"]) != 1 or appraisal["eat_profile"] != APPRAISAL_PROFILE:
-        raise EarError(EarErrorCode.CLAIM_INVALID, "submods: not the one appraisal of a Nitro enclave")
+        raise EarError(EarErrorCode.CLAIM_INVALID, f"submods: not one appraisal, of {SUBMODULES[kind]}")
     said = appraisal["ear_verifier_claims"]
     if said.get("historical"):
         raise EarError(EarErrorCode.HISTORICAL, "a verdict about the past")
     policy = said.get("policy", {})
     result = EarResult(
+        kind=kind,
         issuer=claims["iss"],
         audience=claims.get("aud"),
         nonce=claims.get("eat_nonce"),

@@ -6,16 +6,18 @@ keys in CBOR too. Those about the document begin with ``nitro_``.
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from verifier.ear.codecs import Binary, Member, Plain, Record, Sequence, Table, Whole, Word
 from verifier.ear.confirmation import Confirmation
 from verifier.ear.tiers import TIER_CODES, Trust
-from verifier.evidence.pcrs import PCR_BYTES
+from verifier.evidence.pcrs import PCR_BYTES, EvidenceKind
 
 PROFILE = "tag:ietf.org,2026:rats/ear#04"
 APPRAISAL_PROFILE = "urn:nitro-verifier:ear:1"
 """What the submodule holds beyond the draft; a URN, as the problem types are."""
-SUBMODULE = "aws-nitro-enclave"
-"""The label of the one appraisal in a token; it never changes."""
+SUBMODULES = MappingProxyType({EvidenceKind.ENCLAVE: "aws-nitro-enclave", EvidenceKind.NITRO_TPM: "aws-nitro-tpm"})
+"""The label of the one appraisal in a token, by what it is of; they never change."""
 
 MIN_NONCE_BYTES, MAX_NONCE_BYTES = 8, 64
 """RFC 9711 section 4.1."""

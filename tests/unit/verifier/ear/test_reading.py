@@ -13,9 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.support.cases import vector_cases
 from tests.support.core import AT, NONCE, PCRS, appraise, document, policy, throwaway_pki
 from tests.support.tokens import CURVES, ISSUER, RP_NONCE, TO, TOKEN_ID, jwks, key, keys, payload_of
-from verifier import Verdict
+from verifier import Verdict, Verifier, read_policy
 from verifier.ear.cbor import encode_item
 from verifier.ear.cose import sign_sign1
 from verifier.ear.errors import EarError, EarErrorCode
@@ -27,6 +28,7 @@ from verifier.ear.results import EarResult
 from verifier.ear.signing import Addressee, Profile, sign_cwt, sign_jwt
 from verifier.ear.strict_json import encode_object
 from verifier.ear.tiers import Tier, Trust
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.model import DebugMode
 
 ED = "Ed25519"
@@ -113,6 +115,21 @@ def test_a_debug_token_is_read_as_what_it_is() -> None:
     assert result.attester.debug
     assert result.debug_allowed
     assert not result.affirmed
+
+
+def test_a_token_about_an_instance_says_nothing_about_an_enclave() -> None:
+    """An EC2 instance with a NitroTPM would be admitted where an enclave is asked for."""
+    case = next(case for case in vector_cases() if case.id.startswith("affirmed.tpm."))
+    by = read_policy(case.policy or "", name="ami")
+    result = Verifier(anchors=case.anchors).appraise(case.evidence, policy=by, nonce=case.nonce, at=case.at)
+    for sign in (sign_jwt, sign_cwt):
+        token = sign(result, issuer=ISSUER, key=key(), to=TO)
+
+        assert refusal(token, at=case.at) is EarErrorCode.CLAIM_INVALID
+        assert read(token, at=case.at, kind=EvidenceKind.NITRO_TPM).affirmed
+        assert refusal(JWT, kind=EvidenceKind.NITRO_TPM) is EarErrorCode.CLAIM_INVALID
+    inside = payload_of(sign_jwt(result, issuer=ISSUER, key=key()))["submods"]["aws-nitro-tpm"]
+    assert "dbgstat" not in inside["ear_attester_claims"]
 
 
 def test_a_token_may_be_bytes_and_a_cwt_may_have_its_tag() -> None:
@@ -438,7 +455,7 @@ def test_unknown_claims_are_passed_over() -> None:
 
 def test_every_code_is_met_here() -> None:
     """A code that nothing gives is none."""
-    elsewhere = {Code.KEYS_INVALID, Code.NOT_AFFIRMED, Code.TOO_OLD}
+    elsewhere = {Code.KEYS_INVALID, Code.NOT_AFFIRMED, Code.TOO_OLD, Code.POLICY_MISMATCH}
     met = {code for _, code in (*ATTACKS.values(), *CWT_ATTACKS.values())}
 
     assert met == set(EarErrorCode) - elsewhere

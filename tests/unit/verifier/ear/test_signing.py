@@ -1,6 +1,5 @@
 """From a result to a token: what is in it, and what is not."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from tests.support.core import AT, NONCE, PCRS, appraise, build, document, policy, verifier
 from tests.support.tokens import ISSUER, TO, TOKEN_ID, key, keys, payload_of
