@@ -14,7 +14,15 @@ from verifier.service.wire import write_time
 def archive(module_folder: Path) -> Iterator[Running]:
     """A service that may be asked about the past, and whose nonces count once."""
     state = module_folder / "archive.sqlite3"
-    with running(make_settings(module_folder, historical="allow", single_use="embedded", state=state)) as started:
+    settings = make_settings(
+        module_folder,
+        historical="allow",
+        single_use="embedded",
+        state=state,
+        issuer="https://verifier.example",
+        ephemeral_signing_key=True,
+    )
+    with running(settings) as started:
         yield started
 
 

@@ -245,19 +245,23 @@ def test_a_guard_that_cannot_be_opened_stops_the_start(tmp_path: Path) -> None:
 
 def test_it_tells_an_operator_what_it_starts_with(tmp_path: Path) -> None:
     """A key that only one replica knows refuses every other replica's nonces."""
-    configuration = write_configuration(tmp_path)
+    configuration = write_configuration(tmp_path, issuer="https://verifier.example", ephemeral_signing_key="true")
     with subprocess.Popen([sys.executable, "-c", SERVE, str(configuration)], stderr=subprocess.PIPE) as service:
         assert service.stderr is not None
-        lines = [json.loads(service.stderr.readline()) for _ in range(4)]
+        lines = [json.loads(service.stderr.readline()) for _ in range(5)]
         service.terminate()
         rest = [json.loads(line)["event"] for line in service.stderr]
 
-    assert [line["event"] for line in lines] == ["configuration", "nonce-key-ephemeral", "starting", "listening"]
+    assert [line["event"] for line in lines] == [
+        "configuration", "nonce-key-ephemeral", "signing-key-ephemeral", "starting", "listening",
+    ]  # fmt: skip
     assert "debug mode" in lines[0]["detail"]
     assert "single replica" in lines[1]["detail"]
-    assert set(lines[2]["policies"]) == set(POLICIES)
-    assert lines[2]["single_use"] == "off"
-    assert lines[2]["engine"] == Verifier().engine
+    assert "dies with this process" in lines[2]["detail"]
+    assert set(lines[3]["policies"]) == set(POLICIES)
+    assert lines[3]["single_use"] == "off"
+    assert len(lines[3]["signing_key"]) == 43
+    assert lines[3]["engine"] == Verifier().engine
     assert rest == ["draining", "stopped"]
 
 
