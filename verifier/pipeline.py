@@ -29,10 +29,12 @@ from verifier.trust.path import TrustStore, validate_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from verifier.evidence.document import AttestationDocument
     from verifier.nonces import NonceService
     from verifier.policy.model import Policy
     from verifier.result import AttestationResult
     from verifier.trust.anchors import TrustAnchor
+    from verifier.trust.path import CertificationPath
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -126,8 +128,8 @@ class Verifier:
         """
         if policy is not None:
             _refuse_shadow_in_force(policy, shadows)
-        at = _in_utc(at)
-        at_ms = _milliseconds(at)
+        at = in_utc(at)
+        at_ms = milliseconds_since_1970(at)
         leeway = DEFAULT_CLOCK_SKEW_MS if policy is None else policy.clock_skew_ms
         digest = hashlib.sha256(evidence).hexdigest()
         try:
@@ -156,14 +158,13 @@ class Verifier:
         on_stage(Stage.APPRAISAL)
         return result
 
-    def _prove_origin(
-        self, evidence: bytes, at: int, leeway: int, on_stage: Callable[[Stage], None]
-    ) -> AuthenticEvidence:
-        envelope = decode_envelope(evidence)
-        on_stage(Stage.ENVELOPE)
-        document = decode_document(envelope.payload)
-        on_stage(Stage.DOCUMENT)
-        path = validate_path(
+    def validate_path_of(self, document: AttestationDocument, *, at: int, leeway: int) -> CertificationPath:
+        """Validate a document's certification path under this verifier's anchors; times in milliseconds.
+
+        Raises:
+            Rejection: the first thing that is wrong with the path.
+        """
+        return validate_path(
             document.certificate,
             document.cabundle,
             trust=self._trust,
@@ -172,6 +173,15 @@ class Verifier:
             at=at,
             leeway=leeway,
         )
+
+    def _prove_origin(
+        self, evidence: bytes, at: int, leeway: int, on_stage: Callable[[Stage], None]
+    ) -> AuthenticEvidence:
+        envelope = decode_envelope(evidence)
+        on_stage(Stage.ENVELOPE)
+        document = decode_document(envelope.payload)
+        on_stage(Stage.DOCUMENT)
+        path = self.validate_path_of(document, at=at, leeway=leeway)
         on_stage(Stage.PATH)
         authentic = authenticate(envelope, document, path)
         on_stage(Stage.SIGNATURE)
@@ -224,11 +234,17 @@ def _reject_without_policy(evidence: AuthenticEvidence, at: datetime, digest: st
     )
 
 
-def _milliseconds(at: datetime) -> int:
+def milliseconds_since_1970(at: datetime) -> int:
+    """Give a time as policy and path compare it."""
     return (at - _EPOCH) // _MILLISECOND
 
 
-def _in_utc(at: datetime) -> datetime:
+def in_utc(at: datetime) -> datetime:
+    """Give a time in UTC.
+
+    Raises:
+        ValueError: it has no time zone, or is outside the calendar in UTC.
+    """
     if at.tzinfo is UTC:
         return at
     if at.utcoffset() is None:

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.cli.display import BAD, DIM, KEY, WARN, plain
-from verifier.cli.inspection import CertificateDetails, CertificateShape, CertificateState
+from verifier.cli.inspection import CertificateDetails, CertificateShape
+from verifier.explanation.certificates import CertificateState
 from verifier.service.wire import ReasonBody
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from verifier.cli import streams
 from verifier.cli.demo_command import demo
 from verifier.cli.display import plain
 from verifier.cli.exits import ExitCode, exit_codes
+from verifier.cli.explain_command import explain
 from verifier.cli.inspect_command import inspect
 from verifier.cli.measure_command import measure
 from verifier.cli.nonce_command import nonce
@@ -72,7 +73,7 @@ def commands() -> None:
     """Verify AWS Nitro Enclaves attestation documents."""
 
 
-for command in (serve, verify, inspect, nonce, measure, policy, demo):
+for command in (serve, verify, explain, inspect, nonce, measure, policy, demo):
     commands.add_command(command)
 for command in (lint, test, new, diff, kms):
     policy.add_command(command)

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
-from verifier.cli.ties import compare_identities
 from verifier.evidence.document import DIGEST, AttestationDocument, decode_document
 from verifier.evidence.envelope import Envelope, decode_envelope
 from verifier.evidence.pcrs import EvidenceKind, is_debug
+from verifier.explanation.certificates import CertificateState, common_name, read_names, role_of
+from verifier.explanation.ties import compare_identities
 from verifier.reasons import Rejection
 from verifier.service.wire import ReasonBody, write_bytes, write_time
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME, AWS_NITRO_ROOT_G1_SHA256
 from verifier.trust.certificate import Certificate, decode_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _TAG_18 = b"\xd2"
-
-
-class CertificateState(StrEnum):
-    """Where the moment of inspection lies in a certificate's window."""
-
-    VALID = "valid"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not-yet-valid"
 
 
 class EnvelopeShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +132,7 @@ def _envelope(evidence: bytes, envelope: Envelope) -> EnvelopeShape:
 
 def _document(document: AttestationDocument, at: datetime) -> DocumentShape:
     leaf = _readable(document.certificate)
-    ties = compare_identities(document, leaf, None if leaf is None else _common_name(leaf))
+    ties = compare_identities(document, leaf, None if leaf is None else common_name(leaf))
     return DocumentShape(
         module_id=document.module_id,
         timestamp=write_time(datetime.fromtimestamp(document.timestamp_ms / 1000, UTC)),
@@ -164,15 +153,7 @@ def _optional(value: bytes | None) -> str | None:
 
 
 def _certificates(ders: Sequence[bytes], at: datetime) -> list[CertificateShape]:
-    return [_certificate(der, _role(position, len(ders)), at) for position, der in enumerate(ders)]
-
-
-def _role(position: int, count: int) -> str:
-    """Name a certificate by its place, as AWS names the five of a genuine document."""
-    if position == count - 1:
-        return "leaf"
-    genuine: Mapping[int, str] = {0: "root", 1: "regional", 2: "zonal", 3: "instance"}
-    return genuine[position] if count == len(genuine) + 1 or position == 0 else "issuer"
+    return [_certificate(der, role_of(position, len(ders)), at) for position, der in enumerate(ders)]
 
 
 def _certificate(der: bytes, role: str, at: datetime) -> CertificateShape:
@@ -186,9 +167,9 @@ def _certificate(der: bytes, role: str, at: datetime) -> CertificateShape:
 
 
 def _details(certificate: Certificate, at: datetime) -> CertificateDetails:
-    names = _names(certificate.der)
+    names = read_names(certificate.der)
     return CertificateDetails(
-        common_name=_common_name(certificate),
+        common_name=common_name(certificate),
         subject=None if names is None else names[0].rfc4514_string(),
         issuer=None if names is None else names[1].rfc4514_string(),
         serial=f"{certificate.serial:x}",
@@ -210,20 +191,4 @@ def _readable(der: bytes) -> Certificate | None:
     try:
         return decode_certificate(der)
     except Rejection:
-        return None
-
-
-def _common_name(certificate: Certificate) -> str | None:
-    name = _names(certificate.der)
-    found = [] if name is None else name[0].get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(found[0].value) if len(found) == 1 else None
-
-
-def _names(der: bytes) -> tuple[x509.Name, x509.Name] | None:
-    """Read subject and issuer; our own reader keeps names as bytes, because it compares and never shows them."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of oddities in names that nobody here relies on
-            certificate = x509.load_der_x509_certificate(der)
-            return certificate.subject, certificate.issuer
-    except (ValueError, TypeError):  # both occur for names that are strict DER and odd otherwise
         return None

@@ -12,8 +12,8 @@ from rich.text import Text
 from verifier.cli.chain_view import chain_table, span
 from verifier.cli.display import BAD, DIM, HEAD, WARN, describe_bytes, facts, plain
 from verifier.cli.pcr_view import pcr_table
-from verifier.cli.ties import Outcome
 from verifier.evidence.pcrs import EvidenceKind
+from verifier.explanation.ties import Outcome
 from verifier.service.wire import read_bytes
 
 if TYPE_CHECKING:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from verifier.evidence.document import AttestationDocument
     from verifier.nonces import IssuedNonce, NonceService
     from verifier.policy.freshness import NonceCheck
     from verifier.policy.model import Policy
     from verifier.trust.authenticity import AuthenticEvidence
+    from verifier.trust.certificate import Certificate
 
 
 _REPLAYED = Reason.FRESHNESS_NONCE_REPLAYED
@@ -66,7 +68,9 @@ def appraise_evidence(  # noqa: PLR0913 - each is an input of its own
     Raises:
         GuardUnavailableError: the guard cannot tell whether the nonce was used.
     """
-    build, found, check = _compare(evidence, policy, nonce=nonce, service=service, at=at, at_ms=at_ms)
+    build, found, check = compare_document(
+        evidence.document, evidence.path.leaf, policy, nonce=nonce, service=service, at=at, at_ms=at_ms
+    )
     if check.issued is not None and not found and not historical and not _is_first_use(check.issued, service, at_ms):
         found.append(Rejection(Reason.FRESHNESS_NONCE_REPLAYED, "the nonce was used before"))
     return Appraisal(
@@ -97,7 +101,9 @@ def appraise_by_shadows(  # noqa: PLR0913 - what appraise_evidence takes, and tw
     """
     outcomes = []
     for shadow in (*([] if policy.trial is None else [policy.trial]), *shadows):
-        build, found, check = _compare(evidence, shadow, nonce=nonce, service=service, at=at, at_ms=at_ms)
+        build, found, check = compare_document(
+            evidence.document, evidence.path.leaf, shadow, nonce=nonce, service=service, at=at, at_ms=at_ms
+        )
         reasons = tuple(rejection.reason for rejection in found)
         if check.issued is not None:
             reasons += tuple(finding.reason for finding in enforced.findings if finding.reason is _REPLAYED)
@@ -113,8 +119,9 @@ def appraise_by_shadows(  # noqa: PLR0913 - what appraise_evidence takes, and tw
     return tuple(outcomes)
 
 
-def _compare(
-    evidence: AuthenticEvidence,
+def compare_document(  # noqa: PLR0913 - each is an input of its own
+    document: AttestationDocument,
+    leaf: Certificate | None,
     policy: Policy,
     *,
     nonce: bytes | None,
@@ -122,16 +129,19 @@ def _compare(
     at: datetime,
     at_ms: int,
 ) -> tuple[str | None, list[Rejection], NonceCheck]:
-    """Find everything that can be found without using anything up."""
-    document = evidence.document
+    """Find everything that can be found without using anything up.
+
+    Also of a document that nobody has proven, for explanations: ``leaf`` is ``None`` when that cannot even be read.
+    """
     if document.kind is policy.evidence:
         build, found = check_measurements(document.pcrs, policy, at)
     else:
         # Nothing is compared: the same index is of another thing.
         build, found = None, [_OTHER_KIND[document.kind]]
     found += check_bindings(document, policy.require)
-    found += check_times(evidence, policy, at_ms)
-    check = check_nonce(evidence, policy, expected=nonce, service=service, at=at_ms)
+    if leaf is not None:
+        found += check_times(document, leaf, policy, at_ms)
+    check = check_nonce(document, policy, expected=nonce, service=service, at=at_ms)
     found += check.found
     return build, found, check
 

@@ -15,7 +15,8 @@ from verifier.reasons import Reason, Rejection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from verifier.trust.authenticity import AuthenticEvidence
+    from verifier.evidence.document import AttestationDocument
+    from verifier.trust.certificate import Certificate
 
 
 class FreshnessMode(StrEnum):
@@ -45,10 +46,9 @@ class NonceCheck(msgspec.Struct, frozen=True, kw_only=True):
     found: tuple[Rejection, ...]
 
 
-def check_times(evidence: AuthenticEvidence, policy: Policy, at: int) -> Iterator[Rejection]:
+def check_times(document: AttestationDocument, leaf: Certificate, policy: Policy, at: int) -> Iterator[Rejection]:
     """Compare the NSM's timestamp with now and with the window of the certificate that signed it."""
-    timestamp = evidence.document.timestamp_ms
-    leaf = evidence.path.leaf
+    timestamp = document.timestamp_ms
     if timestamp > at + policy.clock_skew_ms:
         ahead = (timestamp - at) / 1000
         yield Rejection(Reason.FRESHNESS_IN_FUTURE, f"the NSM's time is {ahead:.1f} s ahead of the verifier's")
@@ -60,7 +60,7 @@ def check_times(evidence: AuthenticEvidence, policy: Policy, at: int) -> Iterato
 
 
 def check_nonce(
-    evidence: AuthenticEvidence, policy: Policy, *, expected: bytes | None, service: NonceService | None, at: int
+    document: AttestationDocument, policy: Policy, *, expected: bytes | None, service: NonceService | None, at: int
 ) -> NonceCheck:
     """Check the document's nonce as the policy asks.
 
@@ -68,9 +68,9 @@ def check_nonce(
     accepts only its own where the policy requires one: otherwise whoever presents an old document could name its nonce.
     """
     if policy.nonce is NonceMode.REQUIRED and service is not None:
-        return _check_service_nonce(evidence, policy, expected=expected, service=service, at=at)
+        return _check_service_nonce(document, policy, expected=expected, service=service, at=at)
     mode = FreshnessMode.NONE if expected is None else FreshnessMode.CALLER_NONCE
-    found = _compare(evidence.document.nonce, expected)
+    found = _compare(document.nonce, expected)
     if not expected and policy.nonce is not NonceMode.NONE:
         found = (Rejection(Reason.FRESHNESS_NONCE_NOT_SUPPLIED, "no nonce was given to compare with"),)
     single_use = SingleUse.OFF if expected is None else SingleUse.CALLER
@@ -78,9 +78,8 @@ def check_nonce(
 
 
 def _check_service_nonce(
-    evidence: AuthenticEvidence, policy: Policy, *, expected: bytes | None, service: NonceService, at: int
+    document: AttestationDocument, policy: Policy, *, expected: bytes | None, service: NonceService, at: int
 ) -> NonceCheck:
-    document = evidence.document
     found = _compare(document.nonce, expected)
     issued = None
     if not document.nonce:

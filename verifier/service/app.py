@@ -27,6 +27,7 @@ def make_app(service: Service) -> web.Application:
     app = web.Application(middlewares=[edge.middleware()], handler_args=protocol_options(service))
     handlers, catalogue, probes = Handlers(service), Catalogue(service), Probes(service)
     _add(app, "/v1/verify", hdrs.METH_POST, handlers.verify)
+    _add(app, "/v1/explain", hdrs.METH_POST, handlers.explain)
     _add(app, "/v1/nonces", hdrs.METH_POST, handlers.issue_nonce)
     _add(app, "/v1/policies", hdrs.METH_GET, catalogue.list_policies)
     _add(app, "/v1/policies/{name}", hdrs.METH_GET, catalogue.show_policy)

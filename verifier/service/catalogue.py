@@ -170,6 +170,7 @@ def _discovery(service: Service) -> Discovery:
         limits=LimitsBody(raw_body=MAX_RAW_BODY, json_body=MAX_JSON_BODY, evidence=MAX_EVIDENCE_BYTES),
         endpoints={
             "verify": "/v1/verify",
+            "explain": "/v1/explain",
             "nonces": "/v1/nonces",
             "policies": "/v1/policies",
             "jwks": "/.well-known/jwks.json",

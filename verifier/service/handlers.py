@@ -1,4 +1,4 @@
-"""The two routes that do the work: appraise a document, issue a nonce. They translate and decide nothing."""
+"""The routes that do the work: appraise a document, explain one, issue a nonce. They translate and decide nothing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import msgspec
 from aiohttp import hdrs, web
 
 from verifier.ear.signing import signable
+from verifier.explanation import explain
+from verifier.history import time_of_verification
 from verifier.result import Affirmed, Verdict
 from verifier.service.answers import NO_STORE, Answer, json_answer, token_answer
 from verifier.service.bodies import OCTETS, read_nonce_request, read_verify_request
 from verifier.service.edge import REQUEST_ID
+from verifier.service.explanations import MEDIA_TYPE as EXPLANATION
+from verifier.service.explanations import explanation_body
 from verifier.service.forms import check_form, choose_form, sign
 from verifier.service.messages import NonceBody
 from verifier.service.negotiation import JSON, choose_media_type
@@ -66,6 +70,30 @@ class Handlers:
         else:
             answer = token_answer(sign(result, form, signer=signer, to=wanted.to), form, status=status)
         answer.headers[VERDICT_HEADER] = HISTORICAL + result.verdict.value if historical else result.verdict.value
+        return answer
+
+    async def explain(self, request: web.Request) -> web.StreamResponse:
+        """``POST /v1/explain``: 200 with every check and no verdict, whatever the document; no nonce is used up."""
+        service = self._service
+        media_type = choose_media_type(request, EXPLANATION, JSON)
+        wanted = await read_verify_request(request, service.intake)
+        policy = service.find_policy(wanted.policy)
+        now, request_id = service.now(), request[REQUEST_ID]
+        explained = explain(
+            service.verifier,
+            wanted.document,
+            policy=policy,
+            nonce=wanted.nonce,
+            at=now if wanted.at is None else time_of_verification(wanted.document, wanted.at, otherwise=now),
+            historical=wanted.at is not None,
+        )
+        service.metrics.count_explanation(policy.name)
+        failed, digest = [name.value for name in explained.failed], explained.evidence_sha256
+        service.log.info(
+            "explanation", request_id=request_id, failed=failed, policy=policy.name, evidence_sha256=digest
+        )
+        answer = json_answer(explanation_body(explained, request_id=request_id))
+        answer.content_type = media_type
         return answer
 
     def _log(self, result: AttestationResult, request_id: str, seconds: float) -> None:

@@ -66,6 +66,7 @@ class Metrics:
         self._shadows = self._counter(
             "shadow_outcomes", "What shadows would have made of verdicts.", "policy", "outcome"
         )
+        self._explanations = self._counter("explanations", "Documents explained.", "policy")
         self._reasons = self._counter("appraisal_reasons", "Reasons for rejecting.", "reason", "policy")
         self._stages = self._histogram("appraisal_stage_seconds", "Time in each stage.", _STAGE_BUCKETS, "stage")
         self._nonces = self._counter("nonces", "Nonces by what became of them.", "event")
@@ -153,6 +154,10 @@ class Metrics:
             self._skew.observe(-age_ms / 1000)
         elif issued_ms is not None:
             self._skew.observe(min(signed_ms - issued_ms, 0) / 1000)
+
+    def count_explanation(self, policy: str) -> None:
+        """Count a document that was explained, which is no appraisal."""
+        self._explanations.labels(policy=policy).inc()
 
     def count_nonce_issued(self) -> None:
         """Count a nonce that was handed out."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from verifier.service import messages, problems
+from verifier.service import explanations, messages, problems
 from verifier.service.bodies import OCTETS, RAW_TYPES
+from verifier.service.explanations import ExplanationBody
 from verifier.service.forms import SIGNED
 from verifier.service.problems import ProblemType
 from verifier.service.wire import ResultBody
@@ -20,6 +21,7 @@ JWKS = "application/jwk-set+json"
 _SCHEMAS = "#/components/schemas/{name}"
 _TYPES = (
     ResultBody,
+    ExplanationBody,
     messages.VerifyRequest,
     messages.NonceRequest,
     messages.NonceBody,
@@ -77,6 +79,7 @@ def describe_api(version: str) -> bytes:
 def _paths() -> _Json:
     return {
         "/v1/verify": {"post": _verify()},
+        "/v1/explain": {"post": _explain()},
         "/v1/nonces": {"post": _issue_nonce()},
         "/v1/policies": {"get": _get("listPolicies", "The policies there are", messages.PolicyListing, *_NEGOTIATED)},
         "/v1/policies/{name}": {"get": _show_policy()},
@@ -135,6 +138,16 @@ def _verify() -> _Json:
     content = {JSON: _schema(messages.VerifyRequest)} | dict.fromkeys(RAW_TYPES, _BINARY)
     operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _explain() -> _Json:
+    """Describe the route that judges nothing: its answer has a media type of its own, and no verdict."""
+    body = _schema(ExplanationBody)
+    answers = {"200": _answer({explanations.MEDIA_TYPE: body, JSON: body}, "Every check; no verdict, whatever failed.")}
+    operation = _operation(
+        "explain", "Explain what is wrong with one document", answers, *_BODY, ProblemType.POLICY_MISSING
+    )
+    return operation | {key: value for key, value in _verify().items() if key in ("parameters", "requestBody")}
 
 
 def _issue_nonce() -> _Json:

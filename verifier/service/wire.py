@@ -131,14 +131,14 @@ def result_body(result: AttestationResult, *, request_id: str | None = None) -> 
             reasons = []
         case Rejected():
             claims, build = result.unaffirmed_claims, None
-            reasons = [_reason(finding) for finding in result.findings]
+            reasons = [reason_body(finding) for finding in result.findings]
         case _:
             assert_never(result)
     return ResultBody(
         verdict=result.verdict.value,
         historical=result.historical,
         reasons=reasons,
-        policy=_policy(result.policy),
+        policy=policy_body(result.policy),
         build=build,
         freshness=_freshness(result.freshness),
         anchor=None if claims is None else _anchor(claims.anchor),
@@ -217,11 +217,13 @@ def read_nonce_text(text: str) -> bytes:
     return bytes.fromhex(text) if _HEX.fullmatch(text) else read_bytes(text)
 
 
-def _reason(finding: Finding) -> ReasonBody:
+def reason_body(finding: Finding) -> ReasonBody:
+    """Write one thing that is wrong, with its hint."""
     return ReasonBody(code=finding.reason.value, detail=finding.detail, hint=finding.reason.hint)
 
 
-def _policy(policy: PolicyReference | None) -> PolicyBody | None:
+def policy_body(policy: PolicyReference | None) -> PolicyBody | None:
+    """Write which policy was applied."""
     return None if policy is None else PolicyBody(name=policy.name, sha256=policy.sha256, debug=policy.debug.value)
 
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from issuer.nsm import CborValue
 from tests.unit.verifier.cli.world import BOOT, World
-from verifier.cli.ties import Outcome, compare_identities
 from verifier.evidence.document import decode_document
 from verifier.evidence.envelope import decode_envelope
+from verifier.explanation.ties import Outcome, compare_identities
 from verifier.trust.certificate import decode_certificate
 
 OTHER = "i-00000000000000000-enc0000000000000000"

@@ -1,0 +1,82 @@
+"""``nitro-verifier explain``: every check of one document, for whoever wonders what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from verifier import Verifier
+from verifier.cli.clock import now
+from verifier.cli.display import ascii_json, output
+from verifier.cli.exits import ExitCode, exit_codes
+from verifier.cli.explanation_view import show_explanation
+from verifier.cli.inputs import (
+    PinnedFile,
+    load_anchors,
+    load_policy,
+    read_evidence,
+    to_chosen_time,
+    to_nonce,
+    to_pinned_files,
+)
+from verifier.explanation import explain as explain_evidence
+from verifier.history import time_of_verification
+from verifier.service.explanations import explanation_body
+
+if TYPE_CHECKING:
+    from verifier.history import ChosenTime
+
+
+@click.command(
+    short_help="Show every check of a document, and what differs.",
+    epilog=exit_codes("nothing is wrong", "a check failed"),
+)
+@click.argument("file")
+@click.option(
+    "--policy", "policy_file", type=click.Path(path_type=Path), metavar="FILE", help="The policy to compare with."
+)
+@click.option(
+    "--nonce", callback=to_nonce, metavar="NONCE", help="The nonce the enclave was challenged with, as for verify."
+)
+@click.option(
+    "--at",
+    callback=to_chosen_time,
+    metavar="RFC3339|document",
+    help="Look as of this time, or of the document's own, instead of now.",
+)
+@click.option(
+    "--anchor",
+    "anchor_files",
+    callback=to_pinned_files,
+    metavar="FILE[#sha256=HEX]",
+    multiple=True,
+    help="A root to trust beside AWS's (PEM or DER). Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the same JSON that POST /v1/explain answers.")
+def explain(
+    *,
+    file: str,
+    policy_file: Path | None,
+    nonce: bytes | None,
+    at: ChosenTime | None,
+    anchor_files: tuple[PinnedFile, ...],
+    as_json: bool,
+) -> ExitCode:
+    """Explain what is wrong with the document in FILE, or on stdin for "-".
+
+    Every check is shown with its outcome, also behind the first that failed. This is no verdict: whether a nonce was
+    used before is not looked at, and what an unproven document says is marked as unproven.
+    """
+    policy = None if policy_file is None else load_policy(policy_file)
+    verifier = Verifier(anchors=load_anchors(anchor_files))
+    evidence = read_evidence(file)
+    clock = now()
+    moment = clock if at is None else time_of_verification(evidence, at, otherwise=clock)
+    explained = explain_evidence(verifier, evidence, policy=policy, nonce=nonce, at=moment, historical=at is not None)
+    if as_json:
+        click.echo(ascii_json(explanation_body(explained)))
+    else:
+        show_explanation(output(), explained)
+    return ExitCode.NOT_GOOD if explained.failed else ExitCode.GOOD

@@ -1,0 +1,155 @@
+"""A document's PCRs beside each build of a policy: which one is nearest, and what differs, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verifier.evidence.pcrs import IMAGE_PCRS, ZERO, is_debug
+from verifier.explanation.words import listed
+from verifier.reference_values.difference import Part, changed_parts, changed_pcrs, pcr_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from verifier.policy.model import Build, Policy
+
+MAX_COMPARED = 1000
+"""Builds that are looked at, so that an explanation's cost does not grow with a policy."""
+MAX_SHOWN = 16
+"""Builds that are shown, nearest first."""
+
+_TELLING = (Part.IMAGE, Part.BOOT, Part.APPLICATION)
+"""What the three PCRs of an image tell together; other combinations are mistakes, and said otherwise."""
+_NOTHING_THERE = {
+    3: "no IAM role is attached to the parent instance",
+    4: "the parent is not known",
+    8: "the image is not signed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PcrComparison:
+    """One PCR that a build names; ``actual`` is ``None`` when the document lacks it."""
+
+    index: int
+    name: str
+    expected: bytes
+    actual: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildComparison:
+    """A document beside one build."""
+
+    name: str
+    pcrs: tuple[PcrComparison, ...]
+    differing: tuple[int, ...]
+    """In debug mode without PCR0, PCR1 and PCR2, which it zeroes."""
+    parts: tuple[str, ...]
+    """What the difference means: kernel, application, role, instance, signer."""
+    in_window: bool
+    not_before: datetime | None
+    not_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildsComparison:
+    """A document beside a policy's builds, nearest first."""
+
+    nearest: BuildComparison
+    is_near: bool
+    """False when the nearest has not one PCR in common with the document."""
+    remarks: tuple[str, ...]
+    """What else strikes about the PCRs that differ from the nearest build's."""
+    shown: tuple[BuildComparison, ...]
+    compared: int
+    total: int
+
+
+def compare_builds(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> BuildsComparison:
+    """Compare PCRs with a policy's builds."""
+    builds = policy.builds[:MAX_COMPARED]
+    ranking = sorted(builds, key=lambda build: _distance(build, pcrs, at))
+    nearest = compare_build(ranking[0], pcrs, at)
+    return BuildsComparison(
+        nearest=nearest,
+        is_near=len(nearest.differing) < len(nearest.pcrs),
+        remarks=tuple(_remarks(nearest, builds)) or tuple(_contradiction(nearest)),
+        shown=tuple(compare_build(build, pcrs, at) for build in ranking[:MAX_SHOWN]),
+        compared=len(builds),
+        total=len(policy.builds),
+    )
+
+
+def compare_build(build: Build, pcrs: Mapping[int, bytes], at: datetime) -> BuildComparison:
+    """Compare PCRs with one build."""
+    differing = _differing(build, pcrs)
+    return BuildComparison(
+        name=build.name,
+        pcrs=tuple(
+            PcrComparison(index=index, name=pcr_name(index), expected=build.pcrs[index], actual=pcrs.get(index))
+            for index in sorted(build.pcrs)
+        ),
+        differing=differing,
+        parts=_parts(build, differing),
+        in_window=_is_in_window(build, at),
+        not_before=build.not_before,
+        not_after=build.not_after,
+    )
+
+
+def _differing(build: Build, pcrs: Mapping[int, bytes]) -> tuple[int, ...]:
+    named = {index: pcrs[index] for index in build.pcrs if index in pcrs}
+    indices = changed_pcrs(build.pcrs, named, stated_only=False)
+    return tuple(index for index in indices if index not in IMAGE_PCRS) if is_debug(pcrs) else indices
+
+
+def _distance(build: Build, pcrs: Mapping[int, bytes], at: datetime) -> tuple[int, int, bool]:
+    """Rank by the image first: another role or signer is nearer than another application."""
+    differing = _differing(build, pcrs)
+    return sum(index in IMAGE_PCRS for index in differing), len(differing), not _is_in_window(build, at)
+
+
+def _is_in_window(build: Build, at: datetime) -> bool:
+    return (build.not_before is None or build.not_before <= at) and (build.not_after is None or at <= build.not_after)
+
+
+def _parts(build: Build, differing: tuple[int, ...]) -> tuple[str, ...]:
+    """Name what differs, each with its PCRs; the three of the image together, where that says more."""
+    image = tuple(index for index in differing if index in IMAGE_PCRS)
+    part = changed_parts(image)[0] if image and all(index in build.pcrs for index in IMAGE_PCRS) else None
+    if part in _TELLING:
+        return (f"{part} ({listed(image)})", *_singly(index for index in differing if index not in IMAGE_PCRS))
+    return tuple(_singly(differing))
+
+
+def _singly(indices: Iterable[int]) -> Iterator[str]:
+    return (f"{pcr_name(index)} (PCR{index})" for index in indices)
+
+
+def _remarks(nearest: BuildComparison, builds: Iterable[Build]) -> Iterator[str]:
+    differing = [pcr for pcr in nearest.pcrs if pcr.index in nearest.differing]
+    absent = tuple(pcr.index for pcr in differing if pcr.actual is None)
+    if absent:
+        yield f"the document has no {listed(absent)}"
+    unset = tuple(pcr.index for pcr in differing if pcr.expected == ZERO)
+    if unset:
+        yield f"the build expects {listed(unset)} to be zero, as debug mode reports"
+    expected = {pcr.index: pcr.expected for pcr in nearest.pcrs}
+    for pcr in differing:
+        if pcr.actual == ZERO:
+            yield f"PCR{pcr.index} is zero: {_NOTHING_THERE.get(pcr.index, 'nothing was measured into it')}"
+        elif swapped := tuple(index for index, value in expected.items() if value == pcr.actual):
+            yield f"PCR{pcr.index} has the value that the build expects as {listed(swapped)}"
+        elif owners := [build.name for build in builds if build.pcrs.get(pcr.index) == pcr.actual]:
+            yield f"PCR{pcr.index} is that of build {owners[0]}"
+
+
+def _contradiction(nearest: BuildComparison) -> Iterator[str]:
+    """Say what no image can be, for whoever copied values from several."""
+    stated = {pcr.index for pcr in nearest.pcrs}
+    image = tuple(index for index in nearest.differing if index in IMAGE_PCRS)
+    if stated >= set(IMAGE_PCRS) and image and changed_parts(image)[0] not in _TELLING:
+        yield f"no two images differ in {listed(image)} alone: one side mixes values of several builds"
