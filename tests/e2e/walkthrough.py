@@ -75,6 +75,7 @@ def run_steps(steps: list[Step], folder: Path) -> list[str]:
     ports = {paper: str(_free_port()) for paper in PORTS_ON_PAPER}
     results = folder / ".walkthrough"
     results.mkdir()
+    (folder / "vectors").symlink_to(CHECKOUT / "vectors")
     script = "".join(
         f"{{ {_replaced(step.command, ports)}\n}} > {results}/{at} 2>&1\n" for at, step in enumerate(steps)
     )

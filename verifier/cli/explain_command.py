@@ -13,17 +13,21 @@ from verifier.cli.display import ascii_json, output
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.explanation_view import show_explanation
 from verifier.cli.inputs import (
+    KeyFile,
     PinnedFile,
     load_anchors,
+    load_nonce_service,
     load_policy,
     read_evidence,
     to_chosen_time,
+    to_key_file,
     to_nonce,
     to_pinned_files,
 )
 from verifier.explanation import explain as explain_evidence
 from verifier.history import time_of_verification
 from verifier.service.explanations import explanation_body
+from verifier.service.options import Options
 
 if TYPE_CHECKING:
     from verifier.history import ChosenTime
@@ -54,14 +58,26 @@ if TYPE_CHECKING:
     multiple=True,
     help="A root to trust beside AWS's (PEM or DER). Repeatable.",
 )
+@click.option(
+    "--nonce-key-file",
+    "nonce_key",
+    callback=to_key_file,
+    metavar="FILE[#id=N]",
+    help="A service's nonce key, to look at nonces as that service does. N is the key's id there, 1 by default.",
+)
+@click.option(
+    "--audience", default=Options().audience, show_default=True, help="That service's name. With --nonce-key-file."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the same JSON that POST /v1/explain answers.")
-def explain(
+def explain(  # noqa: PLR0913 - one parameter for each option
     *,
     file: str,
     policy_file: Path | None,
     nonce: bytes | None,
     at: ChosenTime | None,
     anchor_files: tuple[PinnedFile, ...],
+    nonce_key: KeyFile | None,
+    audience: str,
     as_json: bool,
 ) -> ExitCode:
     """Explain what is wrong with the document in FILE, or on stdin for "-".
@@ -70,7 +86,8 @@ def explain(
     used before is not looked at, and what an unproven document says is marked as unproven.
     """
     policy = None if policy_file is None else load_policy(policy_file)
-    verifier = Verifier(anchors=load_anchors(anchor_files))
+    nonces = None if nonce_key is None else load_nonce_service(nonce_key, audience)
+    verifier = Verifier(anchors=load_anchors(anchor_files), nonces=nonces)
     evidence = read_evidence(file)
     clock = now()
     moment = clock if at is None else time_of_verification(evidence, at, otherwise=clock)

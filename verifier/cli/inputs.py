@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verifier import TrustAnchor, bundled_anchor, load_anchor, read_policy
+from verifier import Keyring, NonceService, TrustAnchor, bundled_anchor, load_anchor, read_policy
 from verifier.cli.display import plain, warn
 from verifier.cli.exits import InputError
 from verifier.history import OwnTime
 from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration
 from verifier.reasons import ConfigurationError
+from verifier.service.keyfiles import read_key_file
 from verifier.service.wire import read_bytes, read_chosen_time, read_nonce_text, read_time
 from verifier.trust.anchors import anchor_fingerprint
 
@@ -179,6 +180,19 @@ def anchor_name(path: Path, sha256: str, taken: set[str]) -> str:
     """Make a trust anchor's name of its file's; when that is taken, the fingerprint's beginning tells them apart."""
     name = re.sub(r"[^a-z0-9._-]", "-", path.stem.lower()).lstrip("._-")[:55] or "anchor"
     return f"{name}-{sha256.replace(':', '').lower()[:8]}" if name in taken else name
+
+
+def load_nonce_service(file: KeyFile, audience: str) -> NonceService:
+    """Read a nonce key, as a service named ``audience`` holds it.
+
+    Raises:
+        ConfigurationError: the file holds no key.
+    """
+    warnings: list[str] = []
+    key = read_key_file(file.id, file.path, warnings)
+    for warning in warnings:
+        warn(warning)
+    return NonceService(Keyring(current=key), audience=audience)
 
 
 def _load_anchor(file: PinnedFile, *, taken: set[str], quiet: bool) -> TrustAnchor:

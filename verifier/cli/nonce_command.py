@@ -9,13 +9,10 @@ from datetime import datetime, timedelta
 import click
 import msgspec
 
-from verifier import Keyring, NonceService
 from verifier.cli.clock import now
-from verifier.cli.display import warn
 from verifier.cli.exits import ExitCode, exit_codes
-from verifier.cli.inputs import KeyFile, to_key_file, to_milliseconds
+from verifier.cli.inputs import KeyFile, load_nonce_service, to_key_file, to_milliseconds
 from verifier.reasons import ConfigurationError
-from verifier.service.keyfiles import read_key_file
 from verifier.service.options import Options
 from verifier.service.wire import write_bytes, write_time
 
@@ -56,12 +53,9 @@ def nonce(*, key_file: KeyFile | None, policy: str, audience: str, ttl_ms: int, 
         return ExitCode.GOOD
     if ttl_ms % 1000:
         raise ConfigurationError("--ttl: nonces live whole seconds")
-    warnings: list[str] = []
-    key = read_key_file(key_file.id, key_file.path, warnings)
-    for warning in warnings:
-        warn(warning)
+    service = load_nonce_service(key_file, audience)
     at = (now() - _EPOCH) // _MILLISECOND
-    issued = NonceService(Keyring(current=key), audience=audience).issue(at=at, ttl=ttl_ms // 1000, policy=policy)
+    issued = service.issue(at=at, ttl=ttl_ms // 1000, policy=policy)
     life = {"issued_at": _moment(issued.issued_at), "expires_at": _moment(issued.expires_at)}
     _print(life, issued.value, form)
     return ExitCode.GOOD

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from verifier.evidence.pcrs import IMAGE_PCRS, ZERO, is_debug
 from verifier.explanation.words import listed
-from verifier.reference_values.difference import Part, changed_parts, changed_pcrs, pcr_name
+from verifier.reference_values.difference import Part, changed_parts, pcr_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from verifier.policy.model import Build, Policy
 
-MAX_COMPARED = 1000
+MAX_COMPARED = 512
 """Builds that are looked at, so that an explanation's cost does not grow with a policy."""
 MAX_SHOWN = 16
 """Builds that are shown, nearest first."""
@@ -71,7 +71,8 @@ class BuildsComparison:
 def compare_builds(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> BuildsComparison:
     """Compare PCRs with a policy's builds."""
     builds = policy.builds[:MAX_COMPARED]
-    ranking = sorted(builds, key=lambda build: _distance(build, pcrs, at))
+    hidden = _hidden(pcrs)
+    ranking = sorted(builds, key=lambda build: _distance(build, pcrs, hidden, at))
     nearest = compare_build(ranking[0], pcrs, at)
     return BuildsComparison(
         nearest=nearest,
@@ -85,7 +86,7 @@ def compare_builds(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> B
 
 def compare_build(build: Build, pcrs: Mapping[int, bytes], at: datetime) -> BuildComparison:
     """Compare PCRs with one build."""
-    differing = _differing(build, pcrs)
+    differing = _differing(build, pcrs, _hidden(pcrs))
     return BuildComparison(
         name=build.name,
         pcrs=tuple(
@@ -100,16 +101,20 @@ def compare_build(build: Build, pcrs: Mapping[int, bytes], at: datetime) -> Buil
     )
 
 
-def _differing(build: Build, pcrs: Mapping[int, bytes]) -> tuple[int, ...]:
-    named = {index: pcrs[index] for index in build.pcrs if index in pcrs}
-    indices = changed_pcrs(build.pcrs, named, stated_only=False)
-    return tuple(index for index in indices if index not in IMAGE_PCRS) if is_debug(pcrs) else indices
+def _differing(build: Build, pcrs: Mapping[int, bytes], hidden: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(
+        index for index, value in sorted(build.pcrs.items()) if pcrs.get(index) != value and index not in hidden
+    )
 
 
-def _distance(build: Build, pcrs: Mapping[int, bytes], at: datetime) -> tuple[int, int, bool]:
+def _distance(build: Build, pcrs: Mapping[int, bytes], hidden: tuple[int, ...], at: datetime) -> tuple[int, int, bool]:
     """Rank by the image first: another role or signer is nearer than another application."""
-    differing = _differing(build, pcrs)
+    differing = [index for index, value in build.pcrs.items() if pcrs.get(index) != value and index not in hidden]
     return sum(index in IMAGE_PCRS for index in differing), len(differing), not _is_in_window(build, at)
+
+
+def _hidden(pcrs: Mapping[int, bytes]) -> tuple[int, ...]:
+    return IMAGE_PCRS if is_debug(pcrs) else ()
 
 
 def _is_in_window(build: Build, at: datetime) -> bool:

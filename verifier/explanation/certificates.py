@@ -35,11 +35,9 @@ class CertificateState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateWindow:
-    """One certificate's place, name and window."""
+    """One certificate's place and window; its name would cost as much as its signature."""
 
     role: str
-    name: str | None
-    """Its common name, fit to be shown; ``None`` when it has none or cannot be read."""
     not_before: datetime
     not_after: datetime
     state: CertificateState
@@ -66,7 +64,6 @@ def windows_at(certificates: Sequence[Certificate], at: int, leeway: int) -> tup
     return tuple(
         CertificateWindow(
             role=role_of(position, len(certificates)),
-            name=common_name(certificate),
             not_before=_EPOCH + timedelta(seconds=certificate.not_before),
             not_after=_EPOCH + timedelta(seconds=certificate.not_after),
             state=_state(certificate, at, leeway),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from verifier.evidence.pcrs import ZERO, is_debug
 from verifier.explanation.checks import CheckName
-from verifier.explanation.keys import describe_key
+from verifier.explanation.keys import describe_key, describe_rule
 from verifier.explanation.nonces import compare_nonces, describe_absent, describe_foreign
 from verifier.explanation.words import printable, span
-from verifier.policy.model import NonceMode
+from verifier.policy.model import KeyKind, NonceMode
 from verifier.reasons import Reason
 
 if TYPE_CHECKING:
@@ -77,10 +77,9 @@ def _signer(findings: tuple[Finding, ...], facts: Facts, asked: Question) -> str
 
 def _public_key(_: tuple[Finding, ...], facts: Facts, asked: Question) -> str:
     rule = asked.policy.require.public_key
-    if rule is None:
-        return ""
-    sizes = ", ".join(map(str, (*rule.bits, *rule.curves, *rule.lengths)))
-    return f"it has {describe_key(facts.document.public_key, rule.kind)}; the policy wants {rule.kind} of {sizes}"
+    wanted = "none" if rule is None else describe_rule(rule)
+    raw = rule is not None and rule.kind is KeyKind.RAW
+    return f"it has {describe_key(facts.document.public_key, raw=raw)}; the policy wants {wanted}"
 
 
 def _user_data(findings: tuple[Finding, ...], facts: Facts, _: Question) -> str:

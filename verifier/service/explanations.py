@@ -84,7 +84,6 @@ class CertificateWindowBody(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate the document brings along."""
 
     role: str
-    name: str | None
     not_before: str
     not_after: str
     state: Literal["valid", "expired", "not-yet-valid"]
@@ -219,7 +218,6 @@ def _clock(explained: Explanation) -> ClockBody:
 def _certificate(window: CertificateWindow) -> CertificateWindowBody:
     return CertificateWindowBody(
         role=window.role,
-        name=window.name,
         not_before=write_time(window.not_before),
         not_after=write_time(window.not_after),
         state=window.state.value,
