@@ -15,6 +15,7 @@ import click
 
 from verifier import Verifier, bundled_anchor
 from verifier.cli import streams
+from verifier.cli.audit_command import audit
 from verifier.cli.demo_command import demo
 from verifier.cli.display import plain
 from verifier.cli.exits import ExitCode, exit_codes
@@ -73,7 +74,7 @@ def commands() -> None:
     """Verify AWS Nitro Enclaves attestation documents."""
 
 
-for command in (serve, verify, explain, inspect, nonce, measure, policy, demo):
+for command in (serve, verify, explain, audit, inspect, nonce, measure, policy, demo):
     commands.add_command(command)
 for command in (lint, test, new, diff, kms):
     policy.add_command(command)

@@ -119,7 +119,7 @@ def read_evidence(name: str, *, quiet: bool = False) -> bytes:
     decoded, and told so: no document can be meant, because none begins with an ASCII character.
     """
     data = _read_file(name, MAX_INPUT_BYTES)
-    text = _base64_text(data)
+    text = base64_text(data)
     if text is None:
         if not quiet and _HEX_TEXT.fullmatch(data):
             warn("the input is hexadecimal text, which is not decoded here: try xxd -r -p")
@@ -223,7 +223,8 @@ def _read_file(name: str, limit: int, *, stdin: bool = True) -> bytes:
     return data
 
 
-def _base64_text(data: bytes) -> bytes | None:
+def base64_text(data: bytes) -> bytes | None:
+    """Decode what is strictly base64 text, line breaks aside; ``None`` for anything else."""
     if not data.isascii() or _HEX_TEXT.fullmatch(data):
         return None
     try:
