@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from verifier.result import Affirmed, AttestationResult, Claims, Rejected
+from verifier.result import Affirmed, AttestationResult, Claims
 from verifier.service.wire import write_time
 
 
@@ -92,8 +92,6 @@ def unjudged_row(number: int, entry_id: str, problem: str) -> AuditRow:
 
 
 def _claims(result: AttestationResult) -> tuple[Claims | None, str | None]:
-    match result:
-        case Affirmed():
-            return result.claims, result.build
-        case Rejected():
-            return result.unaffirmed_claims, None
+    if isinstance(result, Affirmed):
+        return result.claims, result.build
+    return result.unaffirmed_claims, None

@@ -26,11 +26,10 @@ class AuditSummary:
 
     def add(self, row: AuditRow) -> None:
         """Count a row."""
-        match row.verdict:
-            case "affirmed":
-                self.affirmed += 1
-            case "rejected":
-                self.rejected += 1
-            case None:
-                self.not_judged += 1
+        if row.verdict is None:
+            self.not_judged += 1
+        elif row.verdict == "affirmed":
+            self.affirmed += 1
+        else:
+            self.rejected += 1
         self.reasons.update(set(row.reasons))
