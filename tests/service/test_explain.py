@@ -142,7 +142,18 @@ def test_it_is_counted_and_logged_apart(service: Running) -> None:
 def test_every_check_is_named_by_a_stable_word() -> None:
     """Programs that look for a check would find it renamed."""
     assert [name.value for name in CheckName] == [
-        *("envelope", "document", "anchor", "path", "validity", "issuers", "signature", "policy", "measured"),
-        *("denied", "build", "role", "instance", "signer", "public-key", "user-data", "known-fields", "age"),
+        *("envelope", "document", "anchor", "path", "validity", "issuers", "signature", "policy", "kind"),
+        *(
+            "measured",
+            "denied",
+            "build",
+            "role",
+            "instance",
+            "signer",
+            "public-key",
+            "user-data",
+            "known-fields",
+            "age",
+        ),
         *("certificate-time", "nonce", "single-use"),
     ]

@@ -106,14 +106,6 @@ def test_a_time_that_means_nothing_is_a_problem(archive: Running, at: str) -> No
         assert "at: neither" in reply.json["detail"]
 
 
-@pytest.mark.parametrize("media_type", ["application/eat+jwt", "application/eat+cwt"])
-def test_no_historical_verdict_is_signed(archive: Running, media_type: str) -> None:
-    """A token about the past could be presented as one about now."""
-    reply = archive.verify(enclave().attestation(), "policy=open&at=document", Accept=media_type)
-
-    assert (reply.status, reply.problem) == (406, "not-acceptable")
-
-
 def test_discovery_says_whether_history_is_allowed(service: Running, archive: Running) -> None:
     """A client would have to try."""
     found = [each.call("GET", "/.well-known/nitro-verifier").json["historical"] for each in (service, archive)]

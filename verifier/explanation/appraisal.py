@@ -6,12 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.explanation.builds import BuildsComparison, compare_builds
 from verifier.explanation.checks import Check, CheckName, CheckOutcome, check_of
-from verifier.explanation.facts import Facts
+from verifier.explanation.facts import Facts, is_enclave_in_debug
 from verifier.explanation.notes import note_of
-from verifier.policy.findings import Finding
-from verifier.policy.model import NonceMode
+from verifier.policy.findings import Finding, compare_document
+from verifier.policy.model import DebugMode, NonceMode
 from verifier.reasons import Reason
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from verifier.evidence.document import AttestationDocument
     from verifier.explanation.facts import Question
     from verifier.nonces import IssuedNonce
+    from verifier.policy.model import Policy
     from verifier.trust.certificate import Certificate
 
 
@@ -56,11 +58,17 @@ def compare(document: AttestationDocument, leaf: Certificate | None, asked: Ques
     by_check: dict[CheckName, list[Finding]] = defaultdict(list)
     for rejection in found:
         by_check[check_of(rejection.reason)].append(Finding(reason=rejection.reason, detail=rejection.detail))
-    builds = compare_builds(document.pcrs, policy, asked.at) if is_comparable(document, policy) else None
+    builds = compare_builds(document, policy, asked.at) if _is_comparable(document, policy) else None
     facts = Facts(document=document, leaf=leaf, build=name, builds=builds, issued=nonce.issued)
     checks = (_check(each, tuple(by_check[each]), facts, asked, unproven=unproven) for each in _applicable(asked))
     stated = Check(name=CheckName.POLICY, outcome=CheckOutcome.PASSED, note=policy.name)
     return Comparison(checks=(stated, *checks), builds=builds, issued=nonce.issued)
+
+
+def _is_comparable(document: AttestationDocument, policy: Policy) -> bool:
+    """Tell whether builds can be compared: not with another kind's PCRs, nor with those that debug mode zeroed."""
+    hidden = is_enclave_in_debug(document) and policy.debug is DebugMode.REJECT
+    return document.kind is policy.evidence and not hidden
 
 
 def _applicable(asked: Question) -> Iterator[CheckName]:
@@ -68,7 +76,8 @@ def _applicable(asked: Question) -> Iterator[CheckName]:
     require = asked.policy.require
     service = asked.service
     asked_for = {
-        CheckName.MEASURED: True,
+        CheckName.KIND: True,
+        CheckName.MEASURED: asked.policy.evidence is EvidenceKind.ENCLAVE,
         CheckName.DENIED: bool(asked.policy.denied),
         CheckName.BUILD: True,
         CheckName.ROLE: require.pcr3_role_arn is not None,
@@ -88,16 +97,23 @@ def _applicable(asked: Question) -> Iterator[CheckName]:
 
 
 def _check(name: CheckName, findings: tuple[Finding, ...], facts: Facts, asked: Question, *, unproven: bool) -> Check:
-    outcome = CheckOutcome.FAILED if findings else _outcome(name, facts)
+    outcome = CheckOutcome.FAILED if findings else _outcome(name, facts, asked.policy)
     return Check(
         name=name, outcome=outcome, findings=findings, note=note_of(name, findings, facts, asked), unproven=unproven
     )
 
 
-def _outcome(name: CheckName, facts: Facts) -> CheckOutcome:
+def _outcome(name: CheckName, facts: Facts, policy: Policy) -> CheckOutcome:
     """Tell what passed from what could not be looked at."""
+    incomparable = facts.builds is None
+    other_kind = facts.document.kind is not policy.evidence
     unknown = {
-        CheckName.BUILD: facts.builds is None,
+        CheckName.MEASURED: other_kind,
+        CheckName.DENIED: other_kind,
+        CheckName.BUILD: incomparable,
+        CheckName.ROLE: other_kind,
+        CheckName.INSTANCE: other_kind,
+        CheckName.SIGNER: other_kind,
         CheckName.AGE: facts.leaf is None,
         CheckName.CERTIFICATE_TIME: facts.leaf is None,
         CheckName.SINGLE_USE: True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verifier.evidence.pcrs import IMAGE_PCRS, ZERO, is_debug
+from verifier.evidence.pcrs import IMAGE_PCRS, ZERO, EvidenceKind
+from verifier.explanation.facts import is_enclave_in_debug
 from verifier.explanation.words import listed
 from verifier.reference_values.difference import Part, changed_parts, pcr_name
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from verifier.evidence.document import AttestationDocument
     from verifier.policy.model import Build, Policy
 
 MAX_COMPARED = 512
@@ -68,33 +70,40 @@ class BuildsComparison:
     total: int
 
 
-def compare_builds(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) -> BuildsComparison:
-    """Compare PCRs with a policy's builds."""
+def compare_builds(document: AttestationDocument, policy: Policy, at: datetime) -> BuildsComparison:
+    """Compare a document with the builds of a policy for its kind."""
     builds = policy.builds[:MAX_COMPARED]
-    hidden = _hidden(pcrs)
+    pcrs, hidden = document.pcrs, IMAGE_PCRS if is_enclave_in_debug(document) else ()
     ranking = sorted(builds, key=lambda build: _distance(build, pcrs, hidden, at))
-    nearest = compare_build(ranking[0], pcrs, at)
+    nearest = compare_build(ranking[0], document, hidden, at)
     return BuildsComparison(
         nearest=nearest,
         is_near=len(nearest.differing) < len(nearest.pcrs),
-        remarks=tuple(_remarks(nearest, builds)) or tuple(_contradiction(nearest)),
-        shown=tuple(compare_build(build, pcrs, at) for build in ranking[:MAX_SHOWN]),
+        remarks=tuple(_remarks(nearest, builds, document.kind)) or tuple(_contradiction(nearest, document.kind)),
+        shown=tuple(compare_build(build, document, hidden, at) for build in ranking[:MAX_SHOWN]),
         compared=len(builds),
         total=len(policy.builds),
     )
 
 
-def compare_build(build: Build, pcrs: Mapping[int, bytes], at: datetime) -> BuildComparison:
-    """Compare PCRs with one build."""
-    differing = _differing(build, pcrs, _hidden(pcrs))
+def compare_build(
+    build: Build, document: AttestationDocument, hidden: tuple[int, ...], at: datetime
+) -> BuildComparison:
+    """Compare a document with one build; the PCRs that are ``hidden`` differ in no case."""
+    differing = _differing(build, document.pcrs, hidden)
     return BuildComparison(
         name=build.name,
         pcrs=tuple(
-            PcrComparison(index=index, name=pcr_name(index), expected=build.pcrs[index], actual=pcrs.get(index))
+            PcrComparison(
+                index=index,
+                name=pcr_name(index, document.kind),
+                expected=build.pcrs[index],
+                actual=document.pcrs.get(index),
+            )
             for index in sorted(build.pcrs)
         ),
         differing=differing,
-        parts=_parts(build, differing),
+        parts=_parts(build, differing, document.kind),
         in_window=_is_in_window(build, at),
         not_before=build.not_before,
         not_after=build.not_after,
@@ -113,28 +122,28 @@ def _distance(build: Build, pcrs: Mapping[int, bytes], hidden: tuple[int, ...], 
     return sum(index in IMAGE_PCRS for index in differing), len(differing), not _is_in_window(build, at)
 
 
-def _hidden(pcrs: Mapping[int, bytes]) -> tuple[int, ...]:
-    return IMAGE_PCRS if is_debug(pcrs) else ()
-
-
 def _is_in_window(build: Build, at: datetime) -> bool:
     return (build.not_before is None or build.not_before <= at) and (build.not_after is None or at <= build.not_after)
 
 
-def _parts(build: Build, differing: tuple[int, ...]) -> tuple[str, ...]:
+def _parts(build: Build, differing: tuple[int, ...], kind: EvidenceKind) -> tuple[str, ...]:
     """Name what differs, each with its PCRs; the three of the image together, where that says more."""
     image = tuple(index for index in differing if index in IMAGE_PCRS)
-    part = changed_parts(image)[0] if image and all(index in build.pcrs for index in IMAGE_PCRS) else None
+    whole = kind is EvidenceKind.ENCLAVE and all(index in build.pcrs for index in IMAGE_PCRS)
+    part = changed_parts(image)[0] if image and whole else None
     if part in _TELLING:
-        return (f"{part} ({listed(image)})", *_singly(index for index in differing if index not in IMAGE_PCRS))
-    return tuple(_singly(differing))
+        return (
+            f"{part} ({listed(image)})",
+            *_singly(tuple(index for index in differing if index not in IMAGE_PCRS), kind),
+        )
+    return tuple(_singly(differing, kind))
 
 
-def _singly(indices: Iterable[int]) -> Iterator[str]:
-    return (f"{pcr_name(index)} (PCR{index})" for index in indices)
+def _singly(indices: tuple[int, ...], kind: EvidenceKind) -> Iterator[str]:
+    return (f"{pcr_name(index, kind)} (PCR{index})" for index in indices)
 
 
-def _remarks(nearest: BuildComparison, builds: Iterable[Build]) -> Iterator[str]:
+def _remarks(nearest: BuildComparison, builds: Iterable[Build], kind: EvidenceKind) -> Iterator[str]:
     differing = [pcr for pcr in nearest.pcrs if pcr.index in nearest.differing]
     absent = tuple(pcr.index for pcr in differing if pcr.actual is None)
     if absent:
@@ -142,19 +151,20 @@ def _remarks(nearest: BuildComparison, builds: Iterable[Build]) -> Iterator[str]
     unset = tuple(pcr.index for pcr in differing if pcr.expected == ZERO)
     if unset:
         yield f"the build expects {listed(unset)} to be zero, as debug mode reports"
+    meanings = _NOTHING_THERE if kind is EvidenceKind.ENCLAVE else {}
     expected = {pcr.index: pcr.expected for pcr in nearest.pcrs}
     for pcr in differing:
         if pcr.actual == ZERO:
-            yield f"PCR{pcr.index} is zero: {_NOTHING_THERE.get(pcr.index, 'nothing was measured into it')}"
+            yield f"PCR{pcr.index} is zero: {meanings.get(pcr.index, 'nothing was measured into it')}"
         elif swapped := tuple(index for index, value in expected.items() if value == pcr.actual):
             yield f"PCR{pcr.index} has the value that the build expects as {listed(swapped)}"
         elif owners := [build.name for build in builds if build.pcrs.get(pcr.index) == pcr.actual]:
             yield f"PCR{pcr.index} is that of build {owners[0]}"
 
 
-def _contradiction(nearest: BuildComparison) -> Iterator[str]:
+def _contradiction(nearest: BuildComparison, kind: EvidenceKind) -> Iterator[str]:
     """Say what no image can be, for whoever copied values from several."""
     stated = {pcr.index for pcr in nearest.pcrs}
     image = tuple(index for index in nearest.differing if index in IMAGE_PCRS)
-    if stated >= set(IMAGE_PCRS) and image and changed_parts(image)[0] not in _TELLING:
+    if kind is EvidenceKind.ENCLAVE and stated >= set(IMAGE_PCRS) and image and changed_parts(image)[0] not in _TELLING:
         yield f"no two images differ in {listed(image)} alone: one side mixes values of several builds"

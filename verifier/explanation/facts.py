@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verifier.evidence.pcrs import EvidenceKind, is_debug
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from verifier.nonces import IssuedNonce, NonceService
     from verifier.policy.model import Policy
     from verifier.trust.certificate import Certificate
+
+
+def is_enclave_in_debug(document: AttestationDocument) -> bool:
+    """Tell debug mode, which only enclaves have."""
+    return document.kind is EvidenceKind.ENCLAVE and is_debug(document.pcrs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from verifier.evidence.pcrs import ZERO, is_debug
+from verifier.evidence.pcrs import ZERO
 from verifier.explanation.checks import CheckName
+from verifier.explanation.facts import is_enclave_in_debug
 from verifier.explanation.keys import describe_key, describe_rule
 from verifier.explanation.nonces import compare_nonces, describe_absent, describe_foreign
 from verifier.explanation.words import printable, span
@@ -37,12 +38,13 @@ def note_of(name: CheckName, findings: tuple[Finding, ...], facts: Facts, asked:
 
 
 def _measured(findings: tuple[Finding, ...], facts: Facts, _: Question) -> str:
-    return "in debug mode, which the policy allows" if is_debug(facts.document.pcrs) and not findings else ""
+    return "in debug mode, which the policy allows" if is_enclave_in_debug(facts.document) and not findings else ""
 
 
-def _build(findings: tuple[Finding, ...], facts: Facts, _: Question) -> str:
+def _build(findings: tuple[Finding, ...], facts: Facts, asked: Question) -> str:
     if facts.builds is None:
-        return "debug mode zeroes what builds are known by"
+        other = facts.document.kind is not asked.policy.evidence
+        return "PCRs of another kind mean other things" if other else "debug mode zeroes what builds are known by"
     if not findings:
         return "debug mode hides which one" if facts.build is None else f"build {facts.build}"
     nearest = facts.builds.nearest

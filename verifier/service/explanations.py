@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from verifier.evidence.pcrs import is_debug
 from verifier.explanation.checks import CheckOutcome
+from verifier.explanation.facts import is_enclave_in_debug
 from verifier.explanation.words import printable
 from verifier.service.wire import PolicyBody, ReasonBody, policy_body, reason_body, write_bytes, write_time
 
@@ -100,6 +100,7 @@ class IdentityBody(msgspec.Struct, frozen=True, kw_only=True):
 class StatedBody(msgspec.Struct, frozen=True, kw_only=True):
     """What the bytes say. Unless ``origin`` is proven, anybody may have written it."""
 
+    kind: Literal["enclave", "nitro-tpm"]
     module_id: str
     debug: bool
     pcrs: dict[str, str]
@@ -226,8 +227,9 @@ def _certificate(window: CertificateWindow) -> CertificateWindowBody:
 
 def _stated(document: AttestationDocument) -> StatedBody:
     return StatedBody(
+        kind=document.kind.value,
         module_id=document.module_id,
-        debug=is_debug(document.pcrs),
+        debug=is_enclave_in_debug(document),
         pcrs={str(index): document.pcrs[index].hex() for index in sorted(document.pcrs)},
         nonce=None if document.nonce is None else write_bytes(document.nonce),
         user_data_bytes=None if document.user_data is None else len(document.user_data),

@@ -23,7 +23,7 @@ def test_nothing_wrong_exits_0_and_says_that_it_is_no_verdict(invoke: Invoke, wo
     outcome = invoke("explain", world.document, *options(world), COLUMNS="80")
     assert outcome.code == 0
     assert "explanation, not a verdict" in outcome.text
-    assert "nothing is wrong in 13 checks" in outcome.text
+    assert "nothing is wrong in 14 checks" in outcome.text
     assert "affirmed" not in outcome.text
     assert max(map(len, outcome.stdout.decode().splitlines())) <= 80
 
@@ -34,7 +34,7 @@ def test_a_failed_check_exits_1_with_what_differs_and_what_to_do(invoke: Invoke,
     world.document.write_bytes(other.attestation(nonce=b"another"))
     outcome = invoke("explain", world.document, *options(world))
     assert outcome.code == 1
-    assert "2 of 13 checks failed: build, nonce" in outcome.text
+    assert "2 of 14 checks failed: build, nonce" in outcome.text
     assert "nearest is build hello; what differs: the whole image" in outcome.text
     assert "-> The image was rebuilt" in outcome.text
 

@@ -2,6 +2,7 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -117,7 +118,7 @@ def test_the_texts_of_a_document_are_few_and_short() -> None:
     extra = {f"field {number}\x1b[2J" + "x" * 200: 1 for number in range(30)}
     plain = document()
     read = decode_document(decode_envelope(plain).payload)
-    found = replace(explained(plain), document=replace(read, unrecognised=tuple(extra)))
+    found = replace(explained(plain), document=msgspec.structs.replace(read, unrecognised=tuple(extra)))
     stated = explanation_body(found).explanation.unaffirmed
     assert stated is not None
     assert len(stated.unrecognised_fields) == 16
