@@ -13,18 +13,13 @@ import argparse
 import gc
 import json
 import platform
-import statistics
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.pki import AT, Corpus, make_corpus
+from bench.unit import processor_us, summarise, verification
 from verifier import EngineName, PathCache, Verdict, Verifier
-from verifier.evidence.document import decode_document
-from verifier.evidence.envelope import decode_envelope
-from verifier.trust.certificate import decode_certificate
-from verifier.trust.ecdsa import select_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +68,7 @@ def measure(engine: EngineName, corpus: Corpus, rounds: int) -> dict[str, dict[s
     gc.freeze()
     for _ in range(rounds + 1):
         for case in cases:
-            samples[case.name].append(_sample(case))
+            samples[case.name].append(processor_us(case.run, 1) / CALLS)
     kept = {name: values[1:] for name, values in samples.items()}  # the first round warms up
     return {case.name: _summary(case, kept) for case in cases}
 
@@ -97,14 +92,11 @@ def make_cases(engine: EngineName, corpus: Corpus) -> tuple[Case, ...]:
 
 
 def _one_verification(engine: EngineName, document: bytes) -> Callable[[], None]:
-    envelope = decode_envelope(document)
-    leaf = decode_certificate(decode_document(envelope.payload).certificate)
-    key = select_engine(engine).load_key(leaf.spki)
+    verify = verification(document, engine)
 
     def run() -> None:
         for _ in range(CALLS):
-            if not key.verify(envelope.to_be_signed, envelope.signature):
-                raise AssertionError
+            verify()
 
     return run
 
@@ -118,20 +110,14 @@ def _appraisals(verifier: Verifier, documents: list[bytes], corpus: Corpus) -> C
     return run
 
 
-def _sample(case: Case) -> float:
-    started = time.process_time_ns()
-    case.run()
-    return (time.process_time_ns() - started) / CALLS / 1000
-
-
 def _summary(case: Case, samples: dict[str, list[float]]) -> dict[str, float]:
     # Each ratio is within one round: the machine may be slower in the next.
     ratios = [
         case.signatures * verification / taken
         for verification, taken in zip(samples["V"], samples[case.name], strict=True)
     ]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return {"microseconds": statistics.median(samples[case.name]), "ratio": middle, "low": low, "high": high}
+    ratio, taken = summarise(ratios), summarise(samples[case.name])
+    return {"microseconds": taken.middle, "ratio": ratio.middle, "low": ratio.low, "high": ratio.high}
 
 
 def _print_rows(engine: str, rows: dict[str, dict[str, float]]) -> None:
