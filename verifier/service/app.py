@@ -12,6 +12,7 @@ from verifier.service.edge import FALLBACK_PATH, Edge, expect
 from verifier.service.handlers import Handlers
 from verifier.service.probes import Probes
 from verifier.service.problems import ProblemError, ProblemType
+from verifier.service.shortcut import Shortcut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +27,7 @@ def make_app(service: Service) -> web.Application:
     edge = Edge(service)
     app = web.Application(middlewares=[edge.middleware()], handler_args=protocol_options(service))
     handlers, catalogue, probes = Handlers(service), Catalogue(service), Probes(service)
+    service.shortcut = Shortcut(edge, service, {"/v1/verify": handlers.verify, "/v1/nonces": handlers.issue_nonce})
     _add(app, "/v1/verify", hdrs.METH_POST, handlers.verify)
     _add(app, "/v1/explain", hdrs.METH_POST, handlers.explain)
     _add(app, "/v1/nonces", hdrs.METH_POST, handlers.issue_nonce)

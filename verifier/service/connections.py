@@ -19,9 +19,12 @@ from aiohttp import hdrs, web
 
 from verifier.service.logs import log_failure
 from verifier.service.problems import ProblemError, ProblemType, problem_answer
+from verifier.service.shortcut import ShortcutParser
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from aiohttp.http_parser import HttpRequestParser
 
     from verifier.service.answers import Answer
     from verifier.service.state import Service
@@ -54,7 +57,7 @@ def protocol_options(service: Service) -> dict[str, Any]:
 class Connection(web.RequestHandler):
     """One connection, with a deadline."""
 
-    __slots__ = ("_crowd", "_head", "_refused", "_service", "_wire", "busy", "deadline", "reading_head")
+    __slots__ = ("_crowd", "_head", "_refused", "_service", "_wire", "busy", "deadline", "head_ended", "reading_head")
 
     def __init__(self, server: web.Server, crowd: Crowd, service: Service) -> None:
         """Make the protocol of a connection that is about to be accepted."""
@@ -63,10 +66,16 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._crowd = crowd
         self._service = service
+        if service.shortcut is not None and self._parser is not None:
+            self._parser = cast(
+                "HttpRequestParser", ShortcutParser(cast("HttpRequestParser", self._parser), self, service.shortcut)
+            )
         self._head = 0
         self._refused = False
         self.busy = False
         self.reading_head = True
+        self.head_ended = False
+        """Whether what was just received ended a head, and its request is answered already."""
         self.deadline = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -87,9 +96,11 @@ class Connection(web.RequestHandler):
             self._refused or self._upgraded
         ):  # aiohttp would parse what follows an error, and keep what follows an upgrade
             return
+        self.head_ended = False
         super().data_received(data)
         # Without a waiter a request is being served, or its body's rest passed over: this is no part of a head.
-        self._head = 0 if self._messages or self._waiter is None else self._head + len(data)
+        ended = self.head_ended or self._messages or self._waiter is None
+        self._head = 0 if ended else self._head + len(data)
         if self._head > MAX_HEAD_BYTES:
             super().data_received(_NOT_HTTP)  # so that it is answered as every other head that is refused
         error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
@@ -101,6 +112,20 @@ class Connection(web.RequestHandler):
         """Leave the others."""
         self._crowd.leave(self)
         super().connection_lost(exc)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether all requests are answered, the answers are taken, and the next one may be."""
+        if self._paused or self._close or self._force_close or self._upgraded or self._refused:
+            return False
+        # aiohttp waits once it has begun to; before it was given a request, there is none that it could be serving.
+        waits = self._waiter is not None and not self._waiter.done() and not self._messages
+        return waits or not self._request_count
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where it runs."""
+        return self._loop
 
     def begin_request(self) -> None:
         """Note that a request's head is complete."""

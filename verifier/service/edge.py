@@ -40,12 +40,11 @@ class Edge:
         service.metrics.in_flight.set_function(lambda: service.in_flight)
 
     async def handle(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], route: str
     ) -> web.StreamResponse:
-        """Serve one request."""
+        """Serve one request; ``route`` is its template."""
         service, started, status = self._service, perf_counter(), None
         request[REQUEST_ID] = request_id = _read_request_id(request)
-        route = _route_of(request)
         connection = request.protocol
         service.in_flight += 1
         if isinstance(connection, Connection):
@@ -90,7 +89,7 @@ class Edge:
         async def edge(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
-            return await self.handle(request, handler)
+            return await self.handle(request, handler, _route_of(request))
 
         return edge
 

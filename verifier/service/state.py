@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from verifier.history import ChosenTime
     from verifier.policy.model import Policy
     from verifier.service.config import Settings
+    from verifier.service.shortcut import Shortcut
     from verifier.service.signing import Signer
 
 SELF_TEST_EVERY = timedelta(seconds=10)
@@ -56,6 +57,8 @@ class Service:
     version: str
     draining: bool = False
     in_flight: int = 0
+    shortcut: Shortcut | None = None
+    """The short way for requests, once there is an application."""
     _tested: tuple[datetime, bool] | None = None
 
     @property
