@@ -122,6 +122,12 @@ class Connection(web.RequestHandler):
         waits = self._waiter is not None and not self._waiter.done() and not self._messages
         return waits or not self._request_count
 
+    def send(self, answer: bytes, *, close: bool) -> None:
+        """Send an answer, and close the connection behind it when there is to be no other."""
+        self._wire.write(answer)
+        if close:
+            self.force_close()
+
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """Where it runs."""

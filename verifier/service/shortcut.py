@@ -2,10 +2,10 @@
 
 aiohttp serves each request in a task of its own and finds its route by patterns, which takes longer than all that is
 ours. A POST whose body came along with its head needs neither: aiohttp's parser has read it, the handler runs to its
-end without waiting, and aiohttp's writer takes the answer, all within the one call that brought the bytes. The handler
-and the edge around it are the same as on the long way, and so is what they refuse, count and log. Whatever is unusual
-about a request (another version, ``Expect``, ``Connection``, a body that is chunked or still arriving) goes the long
-way, and so does one that comes before the answer to the one before it was taken.
+end without waiting, and its answer is written, all within the one call that brought the bytes. The handler and the edge
+around it are the same as on the long way, and so is what they refuse, count and log. Whatever is unusual about a
+request (another version, ``Expect``, ``Connection``, a body that is chunked or still arriving) goes the long way, and
+so does one that comes before the answer to the one before it was taken.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiohttp import HttpVersion11, StreamReader, hdrs, web
-from aiohttp.http_writer import StreamWriter
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
+    from verifier.service.answers import Answer
     from verifier.service.connections import Connection
     from verifier.service.edge import Edge
     from verifier.service.state import Service
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
     Messages = Sequence[tuple[RawRequestMessage, StreamReader]]
 
+# A handler of the short way begins no answer and cannot be cancelled.
+_NO_WRITER = cast("AbstractStreamWriter", None)
+_NO_TASK = cast("asyncio.Task[None]", None)
 _UNUSUAL = (hdrs.EXPECT, hdrs.CONNECTION, hdrs.TRANSFER_ENCODING)
 _Value = TypeVar("_Value")
 
@@ -47,13 +51,9 @@ class Shortcut:
         handler = self._handlers.get(path)
         if handler is None or not self._is_usual(message, payload):
             return False
-        loop = connection.loop
-        writer = StreamWriter(connection, loop)
-        task = cast("asyncio.Task[None]", None)  # nothing that is served in this way can be cancelled
-        request = web.Request(message, payload, connection, writer, task, loop)
-        answer = run_through(self._serve(request, handler, path))
-        if not answer.keep_alive:
-            connection.force_close()  # once what was written is sent
+        request = web.Request(message, payload, connection, _NO_WRITER, _NO_TASK, connection.loop)
+        answer = cast("Answer", run_through(self._edge.handle(request, handler, path)))
+        connection.send(answer.to_bytes(), close=answer.keep_alive is False)
         return True
 
     def _is_usual(self, message: RawRequestMessage, payload: StreamReader) -> bool:
@@ -66,12 +66,6 @@ class Shortcut:
             and not self._service.draining
             and not any(name in message.headers for name in _UNUSUAL)
         )
-
-    async def _serve(self, request: web.Request, handler: Handler, route: str) -> web.StreamResponse:
-        answer = await self._edge.handle(request, handler, route)
-        await answer.prepare(request)
-        await answer.write_eof()
-        return answer
 
 
 def run_through(coroutine: Coroutine[Any, Any, _Value]) -> _Value:
