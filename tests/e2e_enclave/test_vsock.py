@@ -11,14 +11,17 @@ from pathlib import Path
 from subprocess import run as run_here
 from typing import Any, cast
 
+import cbor2
 import pytest
 
+from issuer.challenges import Challenge, decode_answer, encode_challenge
 from issuer.vsock import Forwarder, TcpAddress, UnixAddress, listen, pin_destination
 from issuer.vsock.allowlist import AllowList
 from nitro_demo.service import Service
 from tests.e2e_enclave.host import answering, running
 from tests.e2e_enclave.machine import CID, Enclave, RaisedInEnclaveError
 from tests.e2e_enclave.test_command import run
+from verifier.evidence.document import decode_document
 
 MIB = 1024 * 1024
 CLIENTS = pytest.mark.parametrize("client", ["sync", "async"])
@@ -27,7 +30,7 @@ ANSWERS, TAKEN, MISBEHAVED, STREAMED = 5201, 5202, 5203, 5204
 LOOPBACK = {"sync": 5205, "async": 5206}
 # Ports of the host, and of forwarders.
 ASKED, NOBODY, TO_HOST, TO_VERIFIER = 5301, 5302, 5303, 5304
-IN_GUEST_TCP, FROM_HOST, NOT_ALLOWED, IN_GUEST_STREAMED = 5401, 5402, 5403, 5404
+IN_GUEST_TCP, FROM_HOST, NOT_ALLOWED, IN_GUEST_STREAMED, CHALLENGED = 5401, 5402, 5403, 5404, 5405
 
 
 def serve(enclave: Enclave, address: str, how: str = "answer") -> str:
@@ -117,17 +120,18 @@ def test_a_server_in_the_enclave_outlives_peers_that_misbehave(enclave: Enclave)
 
 
 def started(enclave: Enclave, *command: str) -> int:
-    """Start ``nitro-issuer forward`` in the enclave and wait until it listens."""
-    answer = enclave.ask("programs", "start", command=["nitro-issuer", "forward", *command])
-    found = cast("dict[str, Any]", answer)
-    assert found["line"].startswith("forwarding "), found
+    """Start ``nitro-issuer`` in the enclave and wait until it says that it listens."""
+    found = cast("dict[str, Any]", enclave.ask("programs", "start", command=["nitro-issuer", *command]))
+    assert found["line"].startswith(("forwarding ", "answering challenges on ")), found
     return cast("int", found["number"])
 
 
 def test_a_client_that_knows_only_tcp_reaches_the_host_through_a_forwarder(enclave: Enclave) -> None:
     """boto3 in an enclave would reach no KMS."""
     message = secrets.token_bytes(MIB)
-    number = started(enclave, f"tcp:127.0.0.1:{IN_GUEST_TCP}", f"vsock:parent:{TO_HOST}", "--parent-cid", "2")
+    number = started(
+        enclave, "forward", f"tcp:127.0.0.1:{IN_GUEST_TCP}", f"vsock:parent:{TO_HOST}", "--parent-cid", "2"
+    )
     with answering(host_address(enclave, TO_HOST), lambda asked: asked[::-1]):
         assert ask(enclave, f"tcp:127.0.0.1:{IN_GUEST_TCP}", message) == message[::-1]
     stopped = cast("dict[str, Any]", enclave.ask("programs", "stop", number=number))
@@ -140,7 +144,7 @@ def test_the_host_reaches_a_tcp_server_in_the_enclave_if_the_allow_list_has_it(e
     content = f"allowlist:\n- {{address: 127.0.0.1, port: {port}}}\n".encode()
     enclave.ask("programs", "write", path="/tmp/allow-list.yaml", content=content)  # noqa: S108 - in the enclave
     options = ["--allow-list", "/tmp/allow-list.yaml"]  # noqa: S108 - the same
-    number = started(enclave, f"vsock:any:{FROM_HOST}", f"tcp:127.0.0.1:{port}", *options)
+    number = started(enclave, "forward", f"vsock:any:{FROM_HOST}", f"tcp:127.0.0.1:{port}", *options)
     message = secrets.token_bytes(MIB)
     assert enclave.exchange(FROM_HOST, message) == message[::-1]
     assert cast("dict[str, Any]", enclave.ask("programs", "stop", number=number))["code"] == 0
@@ -155,7 +159,7 @@ def test_the_end_of_one_direction_passes_through_a_vsock_and_a_forwarder_and_the
     content = secrets.token_bytes(MIB // 4)
     assert serve(enclave, f"vsock:any:{STREAMED}", "answer_streams") == f"vsock:any:{STREAMED}"
     assert enclave.ask("door", "stream", address=f"vsock:1:{STREAMED}", content=content) == content[::-1]
-    number = started(enclave, f"tcp:127.0.0.1:{IN_GUEST_STREAMED}", f"vsock:1:{STREAMED}")
+    number = started(enclave, "forward", f"tcp:127.0.0.1:{IN_GUEST_STREAMED}", f"vsock:1:{STREAMED}")
     try:
         assert (
             enclave.ask("door", "stream", address=f"tcp:127.0.0.1:{IN_GUEST_STREAMED}", content=content)
@@ -163,6 +167,16 @@ def test_the_end_of_one_direction_passes_through_a_vsock_and_a_forwarder_and_the
         )
     finally:
         enclave.ask("programs", "stop", number=number)
+
+
+def test_an_enclave_answers_the_hosts_challenge_with_a_document_over_its_nonce(enclave: Enclave) -> None:
+    """A Relying Party that can reach the enclave would learn nothing from it."""
+    nonce = secrets.token_bytes(32)
+    number = started(enclave, "serve-demo", f"vsock:any:{CHALLENGED}")
+    answer = decode_answer(enclave.exchange(CHALLENGED, encode_challenge(Challenge(nonce=nonce))))
+    assert isinstance(answer, bytes)
+    assert decode_document(cbor2.loads(answer)[2]).nonce == nonce
+    assert cast("dict[str, Any]", enclave.ask("programs", "stop", number=number))["code"] == 0
 
 
 @pytest.fixture
