@@ -178,10 +178,12 @@ def test_a_historical_verdict_is_never_signed(service: Running) -> None:
     assert plain.status == 200
 
 
-def test_a_wish_that_json_cannot_fulfil_is_refused(service: Running) -> None:
+@pytest.mark.parametrize("route", ["verify", "explain"])
+def test_a_wish_that_json_cannot_fulfil_is_refused(service: Running, route: str) -> None:
     """A Relying Party would believe that its nonce was taken."""
     for query in (f"result_nonce={base64url(CHALLENGE)}", f"result_audience={RP}"):
-        reply = service.verify(enclave().attestation(), f"policy=open&{query}")
+        target = f"/v1/{route}?policy=open&{query}"
+        reply = service.call("POST", target, enclave().attestation(), Content_Type="application/cbor")
         assert (reply.status, reply.problem) == (400, "malformed-request")
         assert "application/eat+jwt" in reply.json["detail"]
 

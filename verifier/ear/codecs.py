@@ -102,7 +102,7 @@ class Binary:
             data: object = bytes.fromhex(item) if self.hexadecimal else decode_bytes(item)
         else:
             data = item if form is Form.CBOR else None
-        if type(data) is not bytes or len(data) not in self.sizes:
+        if type(data) is not bytes or len(data) not in self.sizes or self.write(data, form) != item:
             msg = "not bytes of a size that is allowed"
             raise ValueError(msg)
         return data

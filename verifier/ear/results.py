@@ -12,13 +12,12 @@ from verifier.ear.errors import EarError, EarErrorCode
 from verifier.ear.schema import APPRAISAL_PROFILE, DEBUG_ENABLED, SUBMODULES
 from verifier.ear.strict_json import encode_bytes
 from verifier.ear.tiers import Tier, Trust, tier_of
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.model import DebugMode
 from verifier.result import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from verifier.evidence.pcrs import EvidenceKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,8 @@ class EarAttester:
     module_id: str
     timestamp_ms: int
     pcrs: Mapping[int, bytes]
-    debug: bool
+    debug: bool | None
+    """``None`` where it is not known, as it never is of an instance."""
     nonce: bytes | None
     """The document's own; on a rejected result only one that was asked for."""
     user_data: bytes | None
@@ -95,7 +95,7 @@ class EarResult:
             and not self.reasons
             and self.build is not None
             and self.attester is not None
-            and not self.attester.debug
+            and self.attester.debug is (False if self.kind is EvidenceKind.ENCLAVE else None)
             and bool(self.vector)
             and all(tier_of(value) is Tier.AFFIRMING for value in self.vector.values())
         )
@@ -160,7 +160,7 @@ def _attester(appraisal: Mapping[str, Any]) -> EarAttester | None:
         module_id=said["nitro_module_id"],
         timestamp_ms=said["nitro_timestamp_ms"],
         pcrs=MappingProxyType(said["nitro_pcrs"]),
-        debug=said.get("dbgstat") == DEBUG_ENABLED,
+        debug=said["dbgstat"] == DEBUG_ENABLED if "dbgstat" in said else None,
         nonce=appraisal.get("eat_nonce", said.get("nitro_nonce")),
         user_data=said.get("nitro_user_data"),
         public_key=said.get("nitro_public_key"),

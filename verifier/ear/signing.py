@@ -121,6 +121,7 @@ def signable(result: AttestationResult) -> AttestationResult:
             evaluated_at=result.evaluated_at,
             historical=False,
             evidence_sha256=result.evidence_sha256,
+            shadows=result.shadows,
         )
     return result
 

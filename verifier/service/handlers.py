@@ -77,6 +77,7 @@ class Handlers:
         service = self._service
         media_type = choose_media_type(request, EXPLANATION, JSON)
         wanted = await read_verify_request(request, service.intake)
+        check_form(wanted, signed=False)
         policy = service.find_policy(wanted.policy)
         now, request_id = service.now(), request[REQUEST_ID]
         explained = explain(

@@ -86,7 +86,7 @@ def test_an_affirmed_token_says_what_the_verifier_found(curve: str, sign: Callab
     assert attester.module_id == throwaway_pki().module_id(bytes.fromhex("019ca8ed3c001234"))
     assert attester.pcrs == PCRS
     assert (attester.nonce, attester.user_data, attester.public_key, attester.spki) == (NONCE, b"hello", SPKI, SPKI)
-    assert not attester.debug
+    assert attester.debug is False
     assert result.confirmation is not None
     assert result.confirmation["crv"] == "P-256"
 
@@ -112,7 +112,7 @@ def test_a_debug_token_is_read_as_what_it_is() -> None:
     result = read(sign_jwt(debug, issuer=ISSUER, key=key(), to=TO))
 
     assert result.attester is not None
-    assert result.attester.debug
+    assert result.attester.debug is True
     assert result.debug_allowed
     assert not result.affirmed
 
@@ -323,6 +323,9 @@ ATTACKS: dict[str, tuple[str, EarErrorCode]] = {
         with_appraisal(ear_veraison_key_attestation={"akpub": "AAAA"}), Code.CLAIM_INVALID,
     ),
     "a PCR of the wrong length": (with_attester(nitro_pcrs={"0": "00"}), Code.CLAIM_INVALID),
+    "a PCR in capitals": (with_attester(nitro_pcrs={"0": "AB" * 48}), Code.CLAIM_INVALID),
+    "a PCR with blanks": (with_attester(nitro_pcrs={"0": "00 " * 48}), Code.CLAIM_INVALID),
+    "affirmed, and nothing said of debug mode": (with_attester(dbgstat=None), Code.CLAIM_INVALID),
     "a PCR of no hex": (with_attester(nitro_pcrs={"0": "x" * 96}), Code.CLAIM_INVALID),
     "a PCR of a strange index": (with_attester(nitro_pcrs={"00": "00" * 48}), Code.CLAIM_INVALID),
     "no module id": (with_attester(nitro_module_id=None), Code.CLAIM_MISSING),
