@@ -291,6 +291,12 @@ def test_what_is_no_nonce_goes_to_no_enclave(ask: Ask, body: object) -> None:
         ask(fake.url, get_nonce)
 
 
+def test_a_nonce_comes_with_the_status_that_says_it_was_made(ask: Ask) -> None:
+    """An old one out of somebody's cache would be a challenge that was answered before."""
+    with verifier(always(http(200, nonce_body()))) as fake, pytest.raises(VerifierProtocolError, match="status 200"):
+        ask(fake.url, get_nonce)
+
+
 def test_an_endless_answer_is_left_when_it_is_too_long(ask: Ask) -> None:
     """Whoever answers could fill the caller's memory."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000000000\r\n\r\n"
