@@ -28,11 +28,12 @@ from verifier.client.expectations import Expectations
 from verifier.client.limits import Limits
 from verifier.client.questions import Nonce
 from verifier.client.remote import AsyncVerifierClient
-from verifier.client.results import AffirmedResult, RejectedResult, Result, SignedResult, StatedReason
+from verifier.client.results import AffirmedResult, RejectedResult, Result, SignedResult, StatedPolicy, StatedReason
 from verifier.client.tokens import AsyncTokenVerifier, TokenVerifier
 from verifier.client.transport import Connection
 from verifier.ear.errors import EarError, EarErrorCode
 from verifier.ear.results import EarResult
+from verifier.evidence.pcrs import EvidenceKind
 
 __all__ = [
     "AffirmedResult",
@@ -43,6 +44,7 @@ __all__ = [
     "EarError",
     "EarErrorCode",
     "EarResult",
+    "EvidenceKind",
     "Expectations",
     "KeysUnavailableError",
     "Limits",
@@ -52,6 +54,7 @@ __all__ = [
     "RejectedResult",
     "Result",
     "SignedResult",
+    "StatedPolicy",
     "StatedReason",
     "TokenVerifier",
     "VerifierClient",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Self, Unpack
 from verifier.client.background import Background
 from verifier.client.remote import AsyncVerifierClient
 from verifier.client.tokens import read_clock
+from verifier.evidence.pcrs import EvidenceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,7 @@ class VerifierClient:
         """Get the verdict on a document; a rejection is one too."""
         return self._background.run(lambda client: client.verify(document, policy=policy, nonce=nonce))
 
-    def verify_signed(
+    def verify_signed(  # noqa: PLR0913 - as the asynchronous one
         self,
         document: bytes,
         *,
@@ -55,11 +56,18 @@ class VerifierClient:
         audience: str | None,
         result_nonce: bytes | None = None,
         form: Form = "jwt",
+        kind: EvidenceKind = EvidenceKind.ENCLAVE,
     ) -> SignedResult:
         """Get the verdict on a document as a token that was verified already and can be passed on."""
         return self._background.run(
             lambda client: client.verify_signed(
-                document, policy=policy, nonce=nonce, audience=audience, result_nonce=result_nonce, form=form
+                document,
+                policy=policy,
+                nonce=nonce,
+                audience=audience,
+                result_nonce=result_nonce,
+                form=form,
+                kind=kind,
             )
         )
 

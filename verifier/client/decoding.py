@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from verifier.client.errors import VerifierProtocolError
-from verifier.client.results import AffirmedResult, RejectedResult, Result, SignedResult, StatedReason
+from verifier.client.results import AffirmedResult, RejectedResult, Result, SignedResult, StatedPolicy, StatedReason
 from verifier.client.wire import Moment, Sha256, Word
 from verifier.ear.strict_json import decode_bytes, decode_object
+from verifier.evidence.pcrs import EvidenceKind
 from verifier.nonces import SingleUse
 from verifier.policy.freshness import Freshness, FreshnessMode
 from verifier.policy.model import DebugMode
-from verifier.result import AnchorReference, Claims, PolicyReference
+from verifier.result import AnchorReference, Claims
 
 if TYPE_CHECKING:
     from verifier.client.transport import Answer
@@ -76,6 +77,7 @@ class _Claims(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str | None
     debug: bool
     unrecognised_fields: tuple[str, ...]
+    kind: EvidenceKind = EvidenceKind.ENCLAVE  # older verifiers affirm nothing else
     certificate: _Window
 
 
@@ -189,8 +191,8 @@ def _other_question(result: Result, asked: Asked) -> str | None:
     return None
 
 
-def _policy(body: _Policy) -> PolicyReference:
-    return PolicyReference(name=body.name, sha256=body.sha256, debug=body.debug)
+def _policy(body: _Policy) -> StatedPolicy:
+    return StatedPolicy(name=body.name, sha256=body.sha256, debug=body.debug)
 
 
 def _freshness(body: _Freshness) -> Freshness:
@@ -216,6 +218,7 @@ def _claims(body: _Body) -> Claims | None:
         debug=claims.debug,
         unrecognised=claims.unrecognised_fields,
         anchor=AnchorReference(name=anchor.name, sha256=anchor.sha256),
+        kind=claims.kind,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from verifier.ear.errors import EarError, EarErrorCode
 from verifier.ear.reading import DEFAULT_LEEWAY, MAX_LEEWAY, read_token
+from verifier.evidence.pcrs import EvidenceKind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +26,7 @@ class Expectations:
         audience: the Relying Party's own name. None when it has none: then a token made for somebody is refused.
         policy: by which the enclave must have been appraised. None takes every policy that the issuer has, also one
             that somebody else wrote for something else.
+        kind: of what the appraisal must be: one of an instance's NitroTPM says nothing about an enclave.
         leeway: how far the clocks may differ.
         max_age: a limit on a token's age besides its expiry.
     """
@@ -32,6 +34,7 @@ class Expectations:
     issuer: str
     audience: str | None
     policy: str | None
+    kind: EvidenceKind = EvidenceKind.ENCLAVE
     leeway: timedelta = DEFAULT_LEEWAY
     max_age: timedelta | None = None
 
@@ -70,6 +73,7 @@ class Expectations:
             nonce=nonce,
             leeway=self.leeway,
             max_age=self.max_age,
+            kind=self.kind,
         )
         if self.policy is not None and result.policy_name != self.policy:
             raise EarError(EarErrorCode.POLICY_MISMATCH, "the verdict is by another policy, or by none")

@@ -12,6 +12,7 @@ from verifier.client.questions import Nonce, decode_nonce, failure, nonce_questi
 from verifier.client.retries import persist
 from verifier.client.tokens import read_clock, read_with
 from verifier.client.transport import Connection, Transport
+from verifier.evidence.pcrs import EvidenceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ class AsyncVerifierClient:
         answer = await self._ask_for_verdict(question)
         return decode_result(answer, Asked(document=document, policy=policy, nonce=nonce))
 
-    async def verify_signed(
+    async def verify_signed(  # noqa: PLR0913 - each is a thing that a Relying Party must have thought about
         self,
         document: bytes,
         *,
@@ -104,6 +105,7 @@ class AsyncVerifierClient:
         audience: str | None,
         result_nonce: bytes | None = None,
         form: Form = "jwt",
+        kind: EvidenceKind = EvidenceKind.ENCLAVE,
     ) -> SignedResult:
         """Get the verdict on a document as a token that was verified already and can be passed on.
 
@@ -114,6 +116,7 @@ class AsyncVerifierClient:
             audience: whom the token is for; None: for nobody in particular.
             result_nonce: 8 to 64 bytes that the token shall echo; one is made where there is none.
             form: ``"jwt"`` or ``"cwt"``.
+            kind: of what the document is.
 
         Raises:
             VerifierUnavailableError, VerifierRefusedError, VerifierProtocolError: as for `verify`.
@@ -123,7 +126,7 @@ class AsyncVerifierClient:
         """
         if self._issuer is None:
             raise ValueError("signed results need to know the issuer: AsyncVerifierClient(..., issuer=...)")
-        expectations = Expectations(issuer=self._issuer, audience=audience, policy=policy)
+        expectations = Expectations(issuer=self._issuer, audience=audience, policy=policy, kind=kind)
         echoed = secrets.token_bytes(RESULT_NONCE_BYTES) if result_nonce is None else result_nonce
         question = signed_question(
             document, policy=policy, nonce=nonce, audience=audience, result_nonce=echoed, form=form

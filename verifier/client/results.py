@@ -15,15 +15,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 
 from verifier.client.errors import NotAffirmedError
+from verifier.evidence.pcrs import EvidenceKind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from verifier.ear.results import EarResult
     from verifier.policy.freshness import Freshness
-    from verifier.result import Claims, PolicyReference
+    from verifier.policy.model import DebugMode
+    from verifier.result import Claims
 
 DEBUG_MODE: Final = "debug-mode"
+OTHER_KIND: Final = "other-kind-of-evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +39,23 @@ class StatedReason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedPolicy:
+    """The policy that was applied."""
+
+    name: str
+    sha256: str
+    """Of its canonical text."""
+    debug: DebugMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AffirmedResult:
     """The verifier affirms the document, by this policy, with this nonce."""
 
     claims: Claims
     build: str | None
     """Which of the policy's builds runs; ``None`` only in debug mode."""
-    policy: PolicyReference
+    policy: StatedPolicy
     freshness: Freshness
     evaluated_at: datetime
     """By the verifier's clock."""
@@ -56,13 +69,19 @@ class AffirmedResult:
         """Say it as the wire does."""
         return "affirmed"
 
-    def require_affirmed(self, *, allow_debug: bool = False) -> Self:
+    def require_affirmed(self, *, kind: EvidenceKind = EvidenceKind.ENCLAVE, allow_debug: bool = False) -> Self:
         """Give itself.
 
+        Args:
+            kind: of whose document it must be: the PCRs of an instance's NitroTPM say nothing about an enclave.
+            allow_debug: take an enclave in debug mode, where its parent can read its console. A policy may allow that;
+                the caller must as well.
+
         Raises:
-            NotAffirmedError: the enclave runs in debug mode, where its parent can read its console. A policy may allow
-                that; the caller must as well.
+            NotAffirmedError: it is about something else than the caller wants.
         """
+        if self.claims.kind is not kind:
+            raise NotAffirmedError([OTHER_KIND])
         if self.claims.debug and not allow_debug:
             raise NotAffirmedError([DEBUG_MODE])
         return self
@@ -73,7 +92,7 @@ class RejectedResult:
     """The verifier does not affirm the document; ``reasons`` says why and is never empty."""
 
     reasons: tuple[StatedReason, ...]
-    policy: PolicyReference | None
+    policy: StatedPolicy | None
     unaffirmed_claims: Claims | None
     """What an authentic document says that was refused all the same; ``None`` when its origin was not proven."""
     freshness: Freshness | None
@@ -92,7 +111,7 @@ class RejectedResult:
         """The codes of all reasons, in order."""
         return tuple(reason.code for reason in self.reasons)
 
-    def require_affirmed(self, *, allow_debug: bool = False) -> NoReturn:  # noqa: ARG002 - as the affirmed one
+    def require_affirmed(self, *, kind: EvidenceKind = EvidenceKind.ENCLAVE, allow_debug: bool = False) -> NoReturn:  # noqa: ARG002 - as the affirmed one
         """Raise `NotAffirmedError`."""
         raise NotAffirmedError(self.codes)
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from tests.unit.verifier.client.fakes import CLAIMS, DOCUMENT, NONCE, REASON, rejected_body, result_body
-from verifier.client import AffirmedResult, NotAffirmedError, RejectedResult, Result, VerifierProtocolError
+from verifier.client import (
+    AffirmedResult,
+    EvidenceKind,
+    NotAffirmedError,
+    RejectedResult,
+    Result,
+    VerifierProtocolError,
+)
 from verifier.client.decoding import Asked, decode_result
 from verifier.client.transport import Answer
 from verifier.policy.freshness import FreshnessMode
@@ -76,6 +83,19 @@ def test_debug_mode_passes_only_where_the_caller_allows_it_too() -> None:
     assert result.require_affirmed(allow_debug=True).build is None
 
 
+def test_an_instance_is_not_taken_for_an_enclave() -> None:
+    """A policy's name says nothing about whose document it is for, and the same PCR means another thing in each."""
+    result = decode_result(answer(result_body(claims__kind="nitro-tpm")), ASKED)
+    with pytest.raises(NotAffirmedError) as caught:
+        result.require_affirmed()
+    assert caught.value.codes == ("other-kind-of-evidence",)
+    assert result.require_affirmed(kind=EvidenceKind.NITRO_TPM).claims.kind is EvidenceKind.NITRO_TPM
+    enclave = decode_result(answer(result_body(claims__kind="enclave")), ASKED)
+    assert enclave.require_affirmed() == decode_result(answer(result_body(claims__kind="enclave")), ASKED)
+    with pytest.raises(NotAffirmedError):
+        enclave.require_affirmed(kind=EvidenceKind.NITRO_TPM)
+
+
 def test_what_was_not_asked_for_by_name_is_not_compared() -> None:
     """A verifier's default policy, and a policy without a nonce, could not be used."""
     asked = Asked(document=DOCUMENT, policy=None, nonce=None)
@@ -118,6 +138,8 @@ TABLE: dict[str, Answer] = {
     "no build": answer(result_body(build=None)),
     "debug by a policy that rejects it": answer(result_body(claims__debug=True)),
     "another word for affirmed": answer(result_body(verdict="Affirmed"), header="Affirmed"),
+    "an unknown kind of evidence": answer(result_body(claims__kind="of-tomorrow")),
+    "no kind of evidence": answer(result_body(claims__kind=None)),
     "verdict true": answer(result_body(verdict=True)),
     "verdict missing": answer(without("verdict", result_body())),
     "evidence missing": answer(without("evidence_sha256", result_body())),

@@ -25,7 +25,7 @@ from tests.unit.verifier.client.attacks.forge import (
     parts_of_signature,
     with_signature,
 )
-from verifier.client import Expectations
+from verifier.client import EvidenceKind, Expectations
 
 Case = tuple[str, str | bytes, Expectations, bytes | None]
 NOBODY = replace(EXPECTED, audience=None)
@@ -59,6 +59,9 @@ def _cases() -> Iterator[Case]:
     yield "nbf that is past", jwt(claims(nbf=IAT)), EXPECTED, RESULT_NONCE
     young = replace(EXPECTED, max_age=timedelta(seconds=60))
     yield "young enough", jwt(claims(iat=IAT - 60)), young, RESULT_NONCE
+    instance = replace(EXPECTED, kind=EvidenceKind.NITRO_TPM)
+    submods = {"aws-nitro-tpm": claims()["submods"]["aws-nitro-enclave"]}
+    yield "about an instance, where that was asked for", jwt(claims(submods=submods)), instance, RESULT_NONCE
 
 
 GENUINE = list(_cases())
