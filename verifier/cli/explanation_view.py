@@ -31,8 +31,8 @@ _MARKS = {
     CheckOutcome.NOT_CHECKED: ("-", DIM),
 }
 _ORIGINS = {
-    Origin.PROVEN: "A Nitro Secure Module under a trusted root signed this document.",
-    Origin.PROVEN_AT_ANOTHER_TIME: "A Nitro Secure Module under a trusted root signed this document, but its "
+    Origin.PROVEN: "Its origin is proven: a Nitro module under a trusted root signed it.",
+    Origin.PROVEN_AT_ANOTHER_TIME: "Its origin is proven: a Nitro module under a trusted root signed it, but its "
     "certificates are not valid at this time.",
     Origin.UNPROVEN: "Who made this is NOT proven: everything below is only what the bytes say, and anybody may have "
     "written them.",

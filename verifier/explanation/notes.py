@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from verifier.evidence.pcrs import ZERO
+from verifier.evidence.pcrs import ZERO, EvidenceKind
 from verifier.explanation.checks import CheckName
 from verifier.explanation.facts import is_enclave_in_debug
 from verifier.explanation.keys import describe_key, describe_rule
@@ -35,6 +35,10 @@ def note_of(name: CheckName, findings: tuple[Finding, ...], facts: Facts, asked:
     """Give a check's sentence, or nothing where its findings say it all."""
     write = _NOTES.get(name)
     return "" if write is None else write(findings, facts, asked)
+
+
+def _kind(_: tuple[Finding, ...], facts: Facts, __: Question) -> str:
+    return "an enclave's" if facts.document.kind is EvidenceKind.ENCLAVE else "a NitroTPM's"
 
 
 def _measured(findings: tuple[Finding, ...], facts: Facts, _: Question) -> str:
@@ -147,6 +151,7 @@ def _moment(milliseconds: int) -> str:
 
 
 _NOTES: Mapping[CheckName, Note] = {
+    CheckName.KIND: _kind,
     CheckName.MEASURED: _measured,
     CheckName.BUILD: _build,
     CheckName.ROLE: _role,

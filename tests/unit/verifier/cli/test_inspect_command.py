@@ -112,6 +112,12 @@ def test_a_name_that_cannot_be_shown_hides_nothing_else(invoke: Invoke, world: W
     assert "all zero" not in outcome.text
 
 
+@pytest.mark.parametrize("at", ["yesterday", "document", "2026-01-31", "2026-01-31T12:00:00"])
+def test_a_time_that_is_none_is_wrong_usage(invoke: Invoke, world: World, at: str) -> None:
+    """A mistyped time would be now."""
+    assert invoke("inspect", world.document, "--at", at).code == 2
+
+
 def test_a_bundle_of_another_length_has_issuers_without_names(invoke: Invoke, world: World) -> None:
     """A certificate would be called what it is not."""
     root = world.pki.root_der
