@@ -89,6 +89,8 @@ _BODIES = {
     "window-ahead": build(image(), "not_before = 2026-01-01T00:00:01Z"),
     "window-renewed": build(image(), "not_after = 2025-12-31T23:59:59Z", name="v1-old")
     + build(image(), "not_before = 2025-12-31T23:59:59Z", name="v1-new"),
+    "shadow-v1": _V2 + build(image(), name="v1", table="shadow"),
+    "shadow-v2": _V1 + build(SECOND_BUILD, name="v2", table="shadow"),
     "signer": 'mode = "signer"\n' + build({8: SIGNER}, name="ours"),
     "signer-debug": 'mode = "signer"\ndebug = "allow"\n' + build({8: SIGNER}, name="ours"),
     "role": _require(f'pcr3_role_arn = ["{ROLE_ARN}"]'),

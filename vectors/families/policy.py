@@ -33,6 +33,7 @@ def cases() -> Iterator[Case]:
     yield from _mismatches()
     yield from _absent()
     yield from _denied()
+    yield from _shadows()
     yield from _windows()
     yield from _requirements()
     yield from _signer_mode()
@@ -231,6 +232,17 @@ def _denied() -> Iterator[Case]:
     revoked = with_pcrs(**_second())
     yield rejected(
         "second-build", "One of two builds is revoked, and it is that one.", revoked, DENIED, policy="deny-v2"
+    )
+
+
+def _shadows() -> Iterator[Case]:
+    yield rejected(
+        "shadow", "The build is only being tried: [[shadow]] trusts nothing.", GOOD, MISMATCH, policy="shadow-v1"
+    )
+    yield affirmed("shadow.beside", "Another build is being tried, which changes nothing.", GOOD, policy="shadow-v2")
+    mixed = with_pcrs(pcr1=SECOND_BUILD[1], pcr2=SECOND_BUILD[2])
+    yield rejected(
+        "shadow-mixed", "PCR0 is of a build in force, the rest of one being tried.", mixed, MISMATCH, policy="shadow-v2"
     )
 
 

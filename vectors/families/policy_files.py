@@ -100,7 +100,7 @@ _TPM = {
     "tpm-pcr12-alone": ("PCR12 without PCR4.", _TPM_NAME + build({12: TPM_PCRS[12]})),
     "tpm-image-pcrs": ("The PCRs of an enclave's image under a policy for NitroTPMs.", _TPM_NAME + _BUILD),
     "tpm-firmware-alone": (
-        "PCR0 and PCR1, which AWS keeps constant.",
+        "PCR0 and PCR1, which are of AWS's own boot code.",
         _TPM_NAME + build({0: TPM_PCRS[0], 1: TPM_PCRS[1]}),
     ),
     "tpm-pcr4-zero": ("PCR4 of zeros.", _TPM_NAME + build({**boot(), 4: ZERO})),

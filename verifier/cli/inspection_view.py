@@ -51,7 +51,7 @@ def _section(console: Console, title: str) -> None:
 
 def _show_document(console: Console, document: DocumentShape, kind: EvidenceKind, at: datetime) -> None:
     _section(console, "claims")
-    console.print(facts(_claims(document, at)))
+    console.print(facts(_claims(document, kind, at)))
     _section(console, "measurements")
     pcrs = {int(index): bytes.fromhex(value) for index, value in document.pcrs.items()}
     console.print(pcr_table(pcrs, console.width, kind))
@@ -74,13 +74,14 @@ def _opened(envelope: EnvelopeShape) -> Iterator[tuple[str, Text | str]]:
     yield "signature", f"{envelope.signature_bytes} bytes, not checked"
 
 
-def _claims(document: DocumentShape, at: datetime) -> Iterator[tuple[str, Text | str]]:
+def _claims(document: DocumentShape, kind: EvidenceKind, at: datetime) -> Iterator[tuple[str, Text | str]]:
     yield "module_id", plain(document.module_id)
     age = (at - datetime.fromisoformat(document.timestamp)).total_seconds()
     yield "timestamp", Text.assemble(document.timestamp, (f"  {_age(age)}", DIM))
     yield "digest", document.digest
-    debug = Text("yes: PCR0, PCR1 and PCR2 are all zero", style=BAD) if document.debug else Text("no")
-    yield "debug mode", debug
+    if kind is EvidenceKind.ENCLAVE:  # an EC2 instance has no such mode
+        debug = Text("yes: PCR0, PCR1 and PCR2 are all zero", style=BAD) if document.debug else Text("no")
+        yield "debug mode", debug
     for name in ("public_key", "user_data", "nonce"):
         value: str | None = getattr(document, name)
         yield name, describe_bytes(None if value is None else read_bytes(value) if value else b"")

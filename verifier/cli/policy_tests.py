@@ -112,7 +112,8 @@ def run_test(tests: PolicyTests, test: Expectation) -> Checked:
     Raises:
         InputError: the document cannot be read.
     """
-    evidence = read_evidence(str(tests.path.parent / test.document), quiet=True)
+    # Absolute, so that no name stands for standard input.
+    evidence = read_evidence(str((tests.path.parent / test.document).absolute()), quiet=True)
     chosen = test.at if isinstance(test.at, datetime) else OwnTime.DOCUMENT
     otherwise = datetime(1970, 1, 1, tzinfo=UTC)
     result = tests.verifier.appraise(

@@ -114,7 +114,7 @@ class LintCode(StrEnum):
     )
     TPM_FIRMWARE_PINNED = (
         "tpm-firmware-pinned",
-        "AWS keeps it constant, so it tells no build from another.",
+        "It is of AWS's early boot code and not of your AMI, so it tells no build from another.",
         Severity.NOTE,
     )
     INSTANCE_PINNED = (

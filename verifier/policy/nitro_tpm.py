@@ -2,8 +2,8 @@
 
 AWS's user guide of EC2, "NitroTPM Attestation Document contents": PCR4 is of the boot binaries and PCR12 of the command
 line given to them, and both together are the reference measurements of a standard boot; PCR7 is of the Secure Boot
-policy, and is enough where Secure Boot admits nothing but what a certificate of yours signed. PCR0 and PCR1 are AWS's
-constants. Software on the instance can reset PCR16 and PCR23 (TCG PC Client Platform TPM Profile, section 4.6).
+policy, and is enough where Secure Boot admits nothing but what a certificate of yours signed. PCR0 and PCR1 are of
+AWS's own boot code. Software on the instance can reset PCR16 and PCR23 (TCG PC Client Platform TPM Profile).
 """
 
 from __future__ import annotations

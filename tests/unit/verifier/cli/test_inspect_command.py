@@ -164,6 +164,7 @@ def test_a_nitro_tpm_document_is_recognised(invoke: Invoke, world: World) -> Non
     assert "COSE_Sign1 untagged" in outcome.text
     assert "boot binaries" in outcome.text
     assert "instance id of the parent" not in outcome.text
+    assert "debug mode" not in outcome.text
     assert json.loads(invoke("inspect", world.document, "--json").stdout)["kind"] == "nitro-tpm"
 
 

@@ -75,6 +75,7 @@ def test_windows_are_judged_as_of_the_time_that_is_asked_for(invoke: Invoke, wor
     world.policy.write_text(world.policy.read_text() + "not_after = 2100-01-01T00:00:00Z\n")
     assert invoke("policy", "lint", world.policy).code == 0
     assert invoke("policy", "lint", world.policy, "--at", "2100-01-02T00:00:00Z").code == 1
+    assert invoke("policy", "lint", world.policy, "--at", "2100-01-02").code == 2
 
 
 def test_a_folder_is_looked_over_as_the_service_loads_it(invoke: Invoke, world: World) -> None:

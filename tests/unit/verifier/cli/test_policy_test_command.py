@@ -126,6 +126,7 @@ MISTAKES = {
     "a rejection with a build": (DEBUG + 'build = "hello"\n', "a rejected document has no build"),
     "no nonce": (RELEASE.replace(NONCE.hex(), "?"), "nonce is neither hex nor base64"),
     "one name twice": (RELEASE + RELEASE, "two tests are named 'the release'"),
+    "standard input": (RELEASE.replace("document.cbor", "-"), "No such file"),
     "no document": (RELEASE.replace("document.cbor", "lost.cbor"), "No such file"),
     "no policy": ('policy = "lost.toml"\n' + RELEASE, "No such file"),
 }
