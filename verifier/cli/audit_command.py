@@ -17,7 +17,7 @@ from verifier.cli.audit_parquet import require_pyarrow, write_parquet
 from verifier.cli.audit_view import progress_of, show_summary, summary_body
 from verifier.cli.display import ascii_json, output, warn
 from verifier.cli.exits import ExitCode, InputError, exit_codes
-from verifier.cli.inputs import PinnedFile, load_anchors, load_policy, to_chosen_time, to_pinned_files
+from verifier.cli.inputs import PinnedFile, load_anchors, load_policy_in_force, to_chosen_time, to_pinned_files
 from verifier.history import OwnTime
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _output(out: Path) -> Output:
 
 
 def _policies(files: tuple[Path, ...]) -> tuple[Policy, ...]:
-    policies = tuple(map(load_policy, files))
+    policies = tuple(map(load_policy_in_force, files))
     if len({policy.name for policy in policies}) != len(policies):
         raise InputError("--policy: two files hold a policy of the same name")
     return policies

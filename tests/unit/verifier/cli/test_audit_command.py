@@ -300,6 +300,13 @@ def test_wrong_usage_exits_2_with_a_sentence(invoke: Invoke, world: World, argum
     assert "Traceback" not in outcome.stderr
 
 
+def test_a_shadow_policy_audits_nothing(audit: Audit, world: World, policy: Path) -> None:
+    """What is only tried would be taken for what holds, or be a bug of the program."""
+    policy.write_text('shadow_of = "payments"\n' + policy.read_text())
+    outcome = audit(directory(world), world.folder / "out.jsonl")
+    assert (outcome.code, "decides nothing" in outcome.stderr) == (2, True)
+
+
 def test_progress_is_for_terminals(audit: Audit, world: World) -> None:
     """A log would be full of bars, or somebody would wait without knowing how long."""
     assert audit(lines(world, 2), world.folder / "1.jsonl", "--workers", "1").stderr == ""
