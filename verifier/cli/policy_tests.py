@@ -90,7 +90,7 @@ def read_tests(path: Path) -> PolicyTests:
     """
     try:
         file = msgspec.toml.decode(read_policy_text(path), type=_File)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # ValueError: digits beyond Python's limit
         raise ConfigurationError(f"{plain(path.name)}: {error}") from error
     problems = [f"{plain(path.name)}: {problem}" for problem in _problems(file)]
     if problems:
@@ -143,7 +143,7 @@ def _problems(file: _File) -> Iterator[str]:
 
 
 def _problems_of(test: Expectation) -> Iterator[str]:
-    if test.at != OwnTime.DOCUMENT.value and not (isinstance(test.at, datetime) and test.at.utcoffset() is not None):
+    if test.at != OwnTime.DOCUMENT.value and not _is_moment(test.at):
         yield 'at must be a time with its zone, such as 2027-01-31T00:00:00Z without quotes, or "document"'
     for reason in test.reasons:
         if reason not in set(Reason):
@@ -155,9 +155,20 @@ def _problems_of(test: Expectation) -> Iterator[str]:
     if test.verdict is Verdict.REJECTED and test.build is not None:
         yield "a rejected document has no build"
     try:
-        read_nonce_text(test.nonce or "00")
+        read_nonce_text("00" if test.nonce is None else test.nonce)
     except ValueError:
         yield "nonce is neither hex nor base64 nor base64url"
+
+
+def _is_moment(value: object) -> bool:
+    """Tell a time with its zone that lies in the calendar of UTC."""
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        return False
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _differences(test: Expectation, result: AttestationResult) -> Iterator[str]:
