@@ -1,7 +1,7 @@
 """A policy survives being written and read; text that is no policy is named as a mistake and nothing else."""
 
 import string
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import assume, given
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tests.support.cases import policy_texts
 from verifier import ConfigurationError, Policy, read_policy, write_policy
 from verifier.evidence.pcrs import EvidenceKind
+from verifier.policy.lint_codes import Severity
+from verifier.policy.lint_text import lint_text
 from verifier.policy.model import (
     CURVES,
     MAX_CLOCK_SKEW_MS,
@@ -24,6 +26,7 @@ from verifier.policy.model import (
     Requirements,
 )
 
+AT = datetime(2026, 6, 1, tzinfo=UTC)
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 BUILD_NAMES = st.text(min_size=1, max_size=128).filter(str.isprintable)
 VALUES = st.binary(min_size=48, max_size=48).filter(any)
@@ -128,12 +131,13 @@ def test_loading_a_policy_writing_it_and_loading_it_again_changes_nothing(policy
 
 
 def is_read_or_named(text: str) -> bool:
-    """Whether a text is a policy that survives, or a configuration error that says something."""
+    """Whether a text is a policy that survives, or a configuration error that says something; and linted as such."""
+    refused = any(lint.code.severity is Severity.ERROR for lint in lint_text(text, name=None, at=AT))
     try:
         policy = read_policy(text)
     except ConfigurationError as error:
-        return len(error.problems) > 0 and all(error.problems)
-    return read_policy(write_policy(policy)).sha256 == policy.sha256
+        return refused and len(error.problems) > 0 and all(error.problems)
+    return not refused and read_policy(write_policy(policy)).sha256 == policy.sha256
 
 
 TOML_VALUES = st.one_of(
