@@ -18,7 +18,7 @@ def shadow_build(build: str) -> str:
 
 POLICIES = {
     "payments": policy_text() + shadow_build("v2"),
-    "payments-next": policy_text(shadow_of="payments", nonce="none", max_age="1ms"),
+    "payments-next": policy_text(shadow_of="payments", nonce="none") + f'[require]\npcr8 = ["{"aa" * 48}"]\n',
     "open": policy_text(nonce="none"),
     "open.tests": "these are tests, and no policy",
 }
@@ -49,7 +49,7 @@ def test_a_rollout_is_counted_before_it_is_one(service: Running) -> None:
         ("payments", "would-affirm", "v2"),
         ("payments-next", "both-reject", None),
     ]
-    assert new.json["shadow"][1]["reasons"] == ["measurement.pcr-mismatch", "freshness.too-old"]
+    assert new.json["shadow"][1]["reasons"] == ["measurement.pcr-mismatch", "measurement.signer-mismatch"]
     assert outcomes(service, "payments") == {"both-affirm": 1, "would-affirm": 1}
     assert outcomes(service, "payments-next") == {"would-reject": 1, "both-reject": 1}
     shadow = service.lines("appraisal")[1]["shadow"]
