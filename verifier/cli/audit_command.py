@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,7 @@ def _refuse_another_audit(archive: Archive, job: AuditJob, journal: Journal, don
     """Check the last row that is there once more: another archive, policy, anchor or time would make it another."""
     if not done:
         return
-    again = audit_chunk(job, [item for item, _ in zip(archive.items(done - 1), range(1), strict=False)])
+    again = audit_chunk(job, list(islice(archive.items(done - 1), 1)))
     if again != [journal.last]:
         raise InputError(
             f"{journal.path}: entry {done - 1} comes out differently now (another archive, policy, anchor or time?); "
@@ -174,4 +175,5 @@ def _write_chosen(at: ChosenTime) -> str:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    affinity = getattr(os, "sched_getaffinity", None)  # of Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

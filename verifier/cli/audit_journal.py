@@ -6,7 +6,7 @@ off and written again.
 
 from __future__ import annotations
 
-import fcntl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from verifier.audit import AuditSummary, decode_row
@@ -16,8 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
+    from typing import BinaryIO
 
     from verifier.audit import AuditRow
+
+
+def _lock(file: BinaryIO) -> None:
+    """Take a file for this process alone, where the system can."""
+    with suppress(ModuleNotFoundError):
+        import fcntl  # of POSIX only, as auditing is not
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class Journal:
@@ -38,7 +47,7 @@ class Journal:
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._file)
         except OSError as error:
             self._file.close()
             raise InputError(f"{path}: another audit is writing it") from error

@@ -413,3 +413,11 @@ def test_a_scheduler_that_cannot_work_is_named(audit: Audit, world: World, monke
     with cluster_of(0) as cluster:
         outcome = audit(lines(world, 1), world.folder / "out.jsonl", "--scheduler", cluster.scheduler_address)
     assert (outcome.code, "it has no workers" in outcome.stderr) == (2, True)
+
+
+def test_where_files_cannot_be_locked_an_audit_runs_all_the_same(
+    audit: Audit, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has no POSIX could not audit, or not even verify."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert audit(lines(world, 2), world.folder / "out.jsonl", "--workers", "1").code == 0
