@@ -5,7 +5,6 @@ import gc
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -123,28 +122,29 @@ def test_tokens_are_read_from_many_threads_with_keys_that_are_asked_for_once() -
 
 def test_closing_during_a_call_ends_the_call() -> None:
     """Its thread would wait for ever for a loop that is gone."""
-    asked = threading.Event()
+    asked, released = threading.Event(), threading.Event()
 
     def dawdle(_: Request) -> bytes:
         asked.set()
-        time.sleep(0.5)
+        released.wait(30)
         return b""
 
     with verifier(dawdle) as fake, ThreadPoolExecutor() as threads:
-        client = VerifierClient(fake.url, limits=Limits(tries=1))
+        client = VerifierClient(fake.url, limits=Limits(tries=1, exchange_s=30))
         call = threads.submit(client.nonce)
-        assert asked.wait(10)
+        assert asked.wait(30)
         client.close()
+        released.set()
         with pytest.raises(RuntimeError, match="during the call"):
-            call.result(10)
+            call.result(30)
     assert workers() == []
 
 
 SCRIPT = """
-import _thread, os, sys, threading
+import os, signal, sys, threading
 from verifier.client import Limits, VerifierClient
 
-client = VerifierClient(sys.argv[1], limits=Limits(tries=1))
+client = VerifierClient(sys.argv[1], limits=Limits(tries=1, exchange_s=30))
 print("parent", len(client.nonce().value), flush=True)
 """
 FORK = """
@@ -155,8 +155,9 @@ if child:
     print("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 INTERRUPT = """
-threading.Timer(0.3, _thread.interrupt_main).start()
 try:
+    press = lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    threading.Timer(0.3, press).start()
     client.verify(b"slow", policy=None, nonce=None)
 except KeyboardInterrupt:
     print("interrupted", len(client.nonce().value))
@@ -186,11 +187,15 @@ def test_a_client_works_on_both_sides_of_a_fork() -> None:
 
 def test_a_call_can_be_interrupted_and_the_client_used_again() -> None:
     """Ctrl-C would have to wait for the network."""
+    released = threading.Event()
 
     def slow(request: Request) -> bytes:
         if request.body == b"slow":
-            time.sleep(1)
+            released.wait(60)
         return give_nonce(request)
 
     with verifier(slow) as fake:
-        assert run(INTERRUPT, fake.url) == ["parent 58", "interrupted 58"]
+        try:
+            assert run(INTERRUPT, fake.url) == ["parent 58", "interrupted 58"]
+        finally:
+            released.set()
