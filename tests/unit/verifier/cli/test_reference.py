@@ -31,7 +31,7 @@ def test_every_option_is_on_the_page_and_none_that_is_not(checkout: Path) -> Non
         if flag.startswith("--")
     }
     on_page = set(re.findall(r"--[a-z][a-z0-9-]*", page)) - {"--help", "--version"}
-    assert on_page == flags - {"--no-reuse-port"}
+    assert on_page == flags - {"--no-reuse-port", "--no-ephemeral-signing-key"}
 
 
 def test_every_lint_has_a_paragraph_and_no_other_has_one(checkout: Path) -> None:
