@@ -150,6 +150,7 @@ def verdicts() -> Iterator[Attack]:
     yield "affirmed for a reason", jwt(appraisal(said__reasons=["path.expired"])), Code.CLAIM_INVALID
     yield "no build", jwt(appraisal(said__build=...)), Code.CLAIM_INVALID
     yield "debug mode", jwt(appraisal(ear_attester_claims__dbgstat="enabled")), Code.CLAIM_INVALID
+    yield "silent about debug mode", jwt(appraisal(ear_attester_claims__dbgstat=...)), Code.CLAIM_INVALID
     yield "no attester", jwt(appraisal(ear_attester_claims=...)), Code.CLAIM_INVALID
     for number in (0, 1, -1, 32, 33, 95, 96, 97, 99, 127, -33, -128, 128, -129, 10**20):
         yield f"hardware {number}", jwt(appraisal(vector__hardware=number)), Code.CLAIM_INVALID
