@@ -35,9 +35,12 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _ISSUED_AT = slice(2, 8)
 """Where a nonce says when it was issued (verifier.nonces); its MAC was verified before it comes here."""
 
+# When a nonce expires is written in it, under its MAC, so the pair is as much its own as the nonce is. In this order a
+# use is written at the table's end, and old ones are found at its beginning, without an index to write as well.
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS used (nonce BLOB PRIMARY KEY, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS used_by_expiry ON used (expires_at);
+CREATE TABLE IF NOT EXISTS used (
+    nonce BLOB NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (expires_at, nonce)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS memory (
     id INTEGER PRIMARY KEY, boot TEXT NOT NULL, since INTEGER NOT NULL, forgotten INTEGER NOT NULL
 ) STRICT;
@@ -61,8 +64,9 @@ UPDATE memory SET forgotten = max(forgotten, ifnull((
 ), 0))
 """
 _PURGE = """
-DELETE FROM used WHERE nonce IN (
-    SELECT nonce FROM used WHERE expires_at <= (SELECT forgotten FROM memory) ORDER BY expires_at LIMIT :batch
+DELETE FROM used WHERE (expires_at, nonce) IN (
+    SELECT expires_at, nonce FROM used WHERE expires_at <= (SELECT forgotten FROM memory)
+    ORDER BY expires_at LIMIT :batch
 )
 """
 
@@ -117,7 +121,7 @@ class EmbeddedGuard:
         return SingleUse.HOST
 
     def consume(self, nonce: bytes, *, expires_at: int, at: int) -> bool:
-        """Mark a nonce as used: ``True`` for exactly one caller on this host.
+        """Mark a nonce as used: ``True`` for exactly one caller on this host; ``expires_at`` is what the nonce says.
 
         Raises:
             GuardUnavailableError: the file cannot be read or written now, or is no longer the one that was opened.
