@@ -50,7 +50,7 @@ class Stage(StrEnum):
     APPRAISAL = "appraisal"
 
 
-def _ignore(_: Stage) -> None:
+def ignore_stage(_: Stage) -> None:
     """Be told of a stage and do nothing."""
 
 
@@ -105,7 +105,7 @@ class Verifier:
         nonce: bytes | None = None,
         at: datetime,
         historical: bool = False,
-        on_stage: Callable[[Stage], None] = _ignore,
+        on_stage: Callable[[Stage], None] = ignore_stage,
     ) -> AttestationResult:
         """Appraise one document.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl
 
@@ -12,15 +13,15 @@ from aiohttp import hdrs, web
 
 from verifier.ear.signing import NOBODY, Addressee
 from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
+from verifier.history import ChosenTime
 from verifier.service.messages import NonceRequest, VerifyRequest
 from verifier.service.negotiation import JSON
 from verifier.service.problems import ProblemError, ProblemType
 from verifier.service.wire import read_bytes, read_chosen_time, read_nonce_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from verifier.history import ChosenTime
     from verifier.service.intake import Intake
 
 MAX_RAW_BODY = MAX_EVIDENCE_BYTES
@@ -41,8 +42,7 @@ _decode_verify = msgspec.json.Decoder(VerifyRequest)
 _decode_nonce = msgspec.json.Decoder(NonceRequest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appraisable:
+class Appraisable(msgspec.Struct, frozen=True, kw_only=True):
     """What a client wants appraised, whichever way it said so."""
 
     document: bytes
@@ -103,13 +103,17 @@ async def read_nonce_request(request: web.Request, intake: Intake) -> NonceReque
     return _decode(_decode_nonce, body)
 
 
-def read_query(request: web.Request, known: frozenset[str]) -> dict[str, str]:
+def read_query(request: web.Request, known: frozenset[str]) -> Mapping[str, str]:
     """Read the query; a parameter that is unknown or occurs twice is refused, because a mistyped ``nonce`` matters.
 
     Raises:
         ProblemError: it is not well formed, or has other parameters than those ``known``.
     """
-    text = request.rel_url.raw_query_string
+    return _parse_query(request.rel_url.raw_query_string, known)
+
+
+@lru_cache(maxsize=128)  # most clients ask with the same query again and again
+def _parse_query(text: str, known: frozenset[str]) -> Mapping[str, str]:
     if not text:
         return {}
     try:
@@ -124,7 +128,7 @@ def read_query(request: web.Request, known: frozenset[str]) -> dict[str, str]:
         raise ProblemError(ProblemType.MALFORMED_REQUEST, f"unknown query parameter; taken here: {taken}")
     if len(query) != len(pairs):
         raise ProblemError(ProblemType.MALFORMED_REQUEST, "a query parameter occurs twice")
-    return query
+    return MappingProxyType(query)
 
 
 def _media_type(request: web.Request) -> str:

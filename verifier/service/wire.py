@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 import msgspec
 
+from verifier.evidence.pcrs import PCR_COUNT
 from verifier.history import OwnTime
 from verifier.result import Affirmed, AttestationResult, Claims, Rejected
 
@@ -27,6 +28,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|
 _FROM_BASE64URL = str.maketrans("-_+/", "+/!!")
 _TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
 _BASE64_GROUP = 4
+_INDICES = tuple(map(str, range(PCR_COUNT)))
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
@@ -256,7 +258,7 @@ def _claims(claims: Claims) -> ClaimsBody:
         module_id=claims.module_id,
         timestamp=write_time(claims.timestamp),
         digest=claims.digest,
-        pcrs={str(index): claims.pcrs[index].hex() for index in sorted(claims.pcrs)},
+        pcrs={_INDICES[index]: value.hex() for index, value in sorted(claims.pcrs.items())},
         user_data=_optional(claims.user_data),
         public_key=_optional(claims.public_key),
         nonce=_optional(claims.nonce),
