@@ -180,6 +180,13 @@ def test_requests_that_come_together_are_answered_in_order(service: Running) -> 
     assert taken == [True]
 
 
+def test_any_number_of_requests_may_come_together(service: Running) -> None:
+    """Those beyond what aiohttp queues would never be answered."""
+    with service.connect() as stream:
+        stream.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 100 + post(OPEN, DOCUMENT) * 2)
+        assert statuses(stream, 102) == [200] * 102
+
+
 def test_the_rest_of_the_next_request_may_come_later(service: Running) -> None:
     """The beginning of a request would be lost with the one before it."""
     noise = post(OPEN, b"noise")

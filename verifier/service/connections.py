@@ -86,9 +86,11 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Start the clock for a request's head at its first byte, and take no more than can become a request."""
-        if not (self.busy or self.reading_head):
+        if data and not (self.busy or self.reading_head):
             self._crowd.begin_head(self)
-        for at in range(0, len(data), MAX_HEAD_BYTES):  # one read may bring a quarter of a megabyte
+        # One read may bring a quarter of a megabyte. aiohttp calls with nothing, too, for its parser to go on with
+        # pipelined requests that it has put aside.
+        for at in range(0, len(data) or 1, MAX_HEAD_BYTES):
             self._parse(data[at : at + MAX_HEAD_BYTES])
 
     def _parse(self, data: bytes) -> None:
