@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.http_parser import HttpRequestParser
 
     from verifier.service.answers import Answer
+    from verifier.service.shortcut import Shortcut
     from verifier.service.state import Service
 
 SWEEP_EVERY_S = 0.5
@@ -66,10 +67,9 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._crowd = crowd
         self._service = service
-        if service.shortcut is not None and self._parser is not None:
-            self._parser = cast(
-                "HttpRequestParser", ShortcutParser(cast("HttpRequestParser", self._parser), self, service.shortcut)
-            )
+        # Both are there: aiohttp's parser since this was made, the short way since the application was.
+        parser, shortcut = cast("HttpRequestParser", self._parser), cast("Shortcut", service.shortcut)
+        self._parser = cast("HttpRequestParser", ShortcutParser(parser, self, shortcut))
         self._head = 0
         self._refused = False
         self.busy = False
