@@ -201,7 +201,7 @@ def read_bytes(text: str) -> bytes:
         # Once base64url, then throughout: what only base64 has becomes what neither has.
         padded = padded.translate(_FROM_BASE64URL)
     try:
-        # A tenth of what binascii takes, and as strict about characters and padding; a test compares the two.
+        # A tenth of what binascii takes, and as strict about characters and padding: a property holds it to binascii.
         value = msgspec.convert(padded, bytes)
     except msgspec.ValidationError as error:
         msg = "not base64 or base64url"
