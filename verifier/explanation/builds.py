@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from verifier.evidence.document import AttestationDocument
     from verifier.policy.model import Build, Policy
 
-MAX_COMPARED = 512
+MAX_COMPARED = 256
 """Builds that are looked at, so that an explanation's cost does not grow with a policy."""
 MAX_SHOWN = 16
 """Builds that are shown, nearest first."""
