@@ -63,6 +63,8 @@ _NAMED: dict[str, dict[str, tuple[str, str] | None]] = {
         "signer-other": ("build", SIGNER),
         "signer-none": ("build", UNSIGNED),
         "signer-debug-unsigned": ("build", UNSIGNED),
+        "shadow": ("build", "it is build v1, which is only being tried"),
+        "shadow-mixed": ("build", "is that of build v2, which is only being tried"),
     },
     "measurement.pcr-absent": {
         "pcr16": ("build", "no PCR16"),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from verifier.evidence.pcrs import IMAGE_PCRS, ZERO, EvidenceKind
 from verifier.explanation.facts import is_enclave_in_debug
 from verifier.explanation.words import listed
+from verifier.policy.matching import matches
 from verifier.reference_values.difference import Part, changed_parts, pcr_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from verifier.evidence.document import AttestationDocument
@@ -24,6 +25,7 @@ MAX_SHOWN = 16
 
 _TELLING = (Part.IMAGE, Part.BOOT, Part.APPLICATION)
 """What the three PCRs of an image tell together; other combinations are mistakes, and said otherwise."""
+_TRIED = ", which is only being tried ([[shadow]])"
 _NOTHING_THERE = {
     3: "no IAM role is attached to the parent instance",
     4: "the parent is not known",
@@ -79,7 +81,7 @@ def compare_builds(document: AttestationDocument, policy: Policy, at: datetime) 
     return BuildsComparison(
         nearest=nearest,
         is_near=len(nearest.differing) < len(nearest.pcrs),
-        remarks=tuple(_remarks(nearest, builds, document.kind)) or tuple(_contradiction(nearest, document.kind)),
+        remarks=_remarks_on(nearest, policy, document),
         shown=tuple(compare_build(build, document, hidden, at) for build in ranking[:MAX_SHOWN]),
         compared=len(builds),
         total=len(policy.builds),
@@ -143,7 +145,19 @@ def _singly(indices: tuple[int, ...], kind: EvidenceKind) -> Iterator[str]:
     return (f"{pcr_name(index, kind)} (PCR{index})" for index in indices)
 
 
-def _remarks(nearest: BuildComparison, builds: Iterable[Build], kind: EvidenceKind) -> Iterator[str]:
+def _remarks_on(nearest: BuildComparison, policy: Policy, document: AttestationDocument) -> tuple[str, ...]:
+    tried = policy.shadows[:MAX_COMPARED]
+    whole = [build.name for build in tried if matches(build, document.pcrs)]
+    if whole:
+        return (f"it is build {whole[0]}{_TRIED}",)
+    owners = {build.name: build for build in policy.builds[:MAX_COMPARED]} | {
+        f"{build.name}{_TRIED}": build for build in tried
+    }
+    remarks = tuple(_remarks(nearest, owners, document.kind))
+    return remarks or tuple(_contradiction(nearest, document.kind))
+
+
+def _remarks(nearest: BuildComparison, builds: Mapping[str, Build], kind: EvidenceKind) -> Iterator[str]:
     differing = [pcr for pcr in nearest.pcrs if pcr.index in nearest.differing]
     absent = tuple(pcr.index for pcr in differing if pcr.actual is None)
     if absent:
@@ -158,7 +172,7 @@ def _remarks(nearest: BuildComparison, builds: Iterable[Build], kind: EvidenceKi
             yield f"PCR{pcr.index} is zero: {meanings.get(pcr.index, 'nothing was measured into it')}"
         elif swapped := tuple(index for index, value in expected.items() if value == pcr.actual):
             yield f"PCR{pcr.index} has the value that the build expects as {listed(swapped)}"
-        elif owners := [build.name for build in builds if build.pcrs.get(pcr.index) == pcr.actual]:
+        elif owners := [name for name, build in builds.items() if build.pcrs.get(pcr.index) == pcr.actual]:
             yield f"PCR{pcr.index} is that of build {owners[0]}"
 
 
