@@ -20,6 +20,7 @@ import uvloop
 
 from issuer.nsm import SoftwareNsm, ThrowawayPki, build_pcrs
 from verifier.service.config import Settings, load_settings
+from verifier.service.listeners import Listener, open_listeners
 from verifier.service.logs import make_logger
 from verifier.service.server import listening
 from verifier.service.state import Service, make_service
@@ -84,7 +85,8 @@ def make_settings(folder: Path, *, policies: Mapping[str, str] = POLICIES, **opt
     (folder / "root.der").write_bytes(pki().root_der)
     anchor = {"name": "throwaway", "file": str(folder / "root.der"), "sha256": pki().root_sha256.hex()}
     given = {"policies": folder / "policies", "port": 0, "anchors": [anchor], **options}
-    return load_settings(overrides=given)
+    file = given.pop("config", None)
+    return load_settings(file=None if file is None else Path(str(file)), overrides=given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,7 @@ class Running:
     log: io.BytesIO
     clock: Clock
     loop: asyncio.AbstractEventLoop
+    ask_to_reload: Callable[[], None]
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def call(self, method: str, target: str, body: object = None, **headers: str) -> Reply:
@@ -193,14 +196,15 @@ def running(settings: Settings) -> Iterator[Running]:
     """Run a service in a thread until the block ends."""
     log, clock = io.BytesIO(), Clock()
     service = make_service(settings, now=clock, log=make_logger("debug", log))
-    ready: list[tuple[int, asyncio.AbstractEventLoop]] = []
+    ready: list[tuple[int, asyncio.AbstractEventLoop, Callable[[], None]]] = []
     started, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        async with listening(service) as site:
-            ready.append((site.port, asyncio.get_running_loop()))
-            started.set()
-            await stop.wait()
+        with open_listeners(settings.addresses) as listeners:
+            async with listening(service, listeners) as front:
+                ready.append((port_of(listeners[0]), asyncio.get_running_loop(), front.watcher.ask))
+                started.set()
+                await stop.wait()
 
     def work() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -209,14 +213,19 @@ def running(settings: Settings) -> Iterator[Running]:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     assert started.wait(30), "the service did not start"
-    port, loop = ready[0]
+    port, loop, ask_to_reload = ready[0]
     try:
-        yield Running(service=service, port=port, log=log, clock=clock, loop=loop)
+        yield Running(service=service, port=port, log=log, clock=clock, loop=loop, ask_to_reload=ask_to_reload)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(30)
         service.close()
         assert not thread.is_alive()
+
+
+def port_of(listener: Listener) -> int:
+    """The port of a TCP listener."""
+    return int(listener.address.rpartition(":")[2])
 
 
 def base64url(data: bytes) -> str:

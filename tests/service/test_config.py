@@ -46,7 +46,7 @@ def test_the_policies_alone_are_enough(folder: Path) -> None:
     """Whoever tries it would have to read all of the manual first."""
     settings = load(folder)
 
-    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert (settings.addresses.host, settings.addresses.port) == ("127.0.0.1", 8080)
     assert set(settings.policies) == set(POLICIES)
     assert [anchor.name for anchor in settings.anchors] == [AWS_NITRO_ROOT_G1_NAME]
     assert settings.keyring.ephemeral
@@ -67,7 +67,7 @@ def test_what_kubernetes_sets_beside_a_service_of_our_name_is_no_option(folder: 
         "NITRO_VERIFIER_DEBUG": "1",
     }
 
-    assert load_settings(environ=environ, overrides={"policies": folder / "policies"}).port == 8080
+    assert load_settings(environ=environ, overrides={"policies": folder / "policies"}).addresses.port == 8080
 
 
 def test_a_policy_that_allows_debug_mode_is_worth_a_warning(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(folder: Path) -> 
 
     settings = load_settings(file=file, environ=environ, overrides={"audience": "flag", "host": None})
 
-    assert (settings.host, settings.port, settings.audience) == ("file", 2, "flag")
+    assert (settings.addresses.host, settings.addresses.port, settings.audience) == ("file", 2, "flag")
 
 
 def test_the_environment_may_name_the_file(folder: Path) -> None:
@@ -93,7 +93,7 @@ def test_the_environment_may_name_the_file(folder: Path) -> None:
     file = folder / "service.toml"
     file.write_text('policies = "policies"\n')
 
-    assert load_settings(environ={"NITRO_VERIFIER_CONFIG": str(file)}).port == 8080
+    assert load_settings(environ={"NITRO_VERIFIER_CONFIG": str(file)}).addresses.port == 8080
 
 
 def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
@@ -108,7 +108,8 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
         "ephemeral_signing_key": "false", "historical": "allow", "single_use": "embedded",
         "state": f"{folder}/used", "max_in_flight": "3", "max_connections": "4",
         "header_timeout": "1s", "body_timeout": "1500ms", "keepalive_timeout": "1m",
-        "shutdown_delay": "2s", "shutdown_timeout": "3s", "log_level": "error",
+        "shutdown_delay": "2s", "shutdown_timeout": "3s", "log_level": "error", "tcp": "true", "unix_socket": "s",
+        "unix_socket_mode": "0600", "vsock_port": "5", "vsock_cid": "3", "reload_interval": "500ms",
     }  # fmt: skip
     assert set(given) == set(Options.__struct_fields__)
     private = generate_key().private
@@ -124,10 +125,11 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
     assert (settings.keyring.current.id, settings.keyring.current.secret) == (1, b"one" + KEY)
     assert settings.limits.body_timeout == 1.5
     assert settings.nonce_ttl == 3600
-    assert settings.reuse_port
+    assert settings.addresses.reuse_port
     assert settings.historical
     assert settings.signer is not None
     assert settings.signer.issuer.rejected_lifetime.total_seconds() == 3
+    assert (settings.addresses.unix_socket_mode, settings.reload_interval) == (0o600, 0.5)
 
 
 def test_paths_in_a_file_are_relative_to_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +200,9 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "a state in no directory": ({"single_use": "embedded", "state": "/nope/state"}, "not a directory"),
     "seconds without a unit": ({"nonce_ttl": "90"}, "nonce_ttl"),
     "no whole seconds": ({"nonce_ttl": "1500ms"}, "nonce_ttl"),
+    "a mode that is none": ({"unix_socket_mode": "rw-------"}, "unix_socket_mode"),
+    "nowhere to listen": ({"tcp": False}, "tcp"),
+    "looking all the time": ({"reload_interval": "50ms"}, "reload_interval"),
     "more connections than files": ({"max_connections": 65536}, "max_connections"),
 }
 
@@ -243,7 +248,7 @@ def test_files_may_begin_with_a_byte_order_mark(folder: Path) -> None:
 
     settings = load_settings(file=file)
 
-    assert settings.port == 7
+    assert settings.addresses.port == 7
     assert "windows" in settings.policies
 
 

@@ -34,7 +34,8 @@ CLOSED: dict[str, Collection[str]] = {
     "route": ROUTES,
     "method": {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "other"},
     "half": {"leaf", "issuer"},
-    "outcome": set(ShadowChange),
+    "item": {"policies", "nonce-keys", "signing-keys"},
+    "outcome": {"loaded", "failed", "unchanged", *ShadowChange},
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from verifier.cli.display import plain
 from verifier.cli.exits import ExitCode, InputError, exit_codes
 from verifier.cli.inputs import KeyFile, PinnedFile, anchor_name, to_key_file, to_pinned_files
 from verifier.service.options import Options
@@ -16,12 +17,19 @@ from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from verifier.service.config import Settings
+
 _EXTRA = ("aiohttp", "joserfc", "prometheus_client", "structlog", "uvloop")
 
 _FLAGS = {
     "host": "Address to listen on.",
     "port": "Port to listen on.",
+    "tcp": "Whether to listen on host and port.",
     "reuse_port": "Share the port with other processes of this service.",
+    "unix_socket": "Path of a Unix socket to listen at, too.",
+    "unix_socket_mode": "Who may connect to it: its mode, in octal digits.",
+    "vsock_port": "Vsock port to listen at, too: for enclaves of this host.",
+    "vsock_cid": "Which of this machine's vsock addresses to listen at; all by default.",
     "default_policy": "The policy for requests that name none.",
     "bundled_anchor": "Whether AWS's commercial root is trusted.",
     "engine": "Who verifies signatures: aws-lc or openssl.",
@@ -42,6 +50,7 @@ _FLAGS = {
     "keepalive_timeout": "How long an idle connection is kept.",
     "shutdown_delay": "How long to serve on after SIGTERM, already not ready.",
     "shutdown_timeout": "How long requests in flight get to finish.",
+    "reload_interval": "How often to look for changed policies and keys; 0s: only on SIGHUP.",
     "log_level": "debug, info, warning or error.",
 }
 """Options that are one value. A test compares them with what the service knows."""
@@ -86,9 +95,11 @@ def _flags(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     metavar="FILE",
     help="The key that signs results, PEM or JWK: P-256, P-384 or Ed25519; without one, results are not signed.",
 )
+@click.option("--check", is_flag=True, help="Name everything that is wrong with the configuration, and end.")
 @_flags
 def serve(
     *,
+    check: bool,
     config: Path | None,
     anchors: tuple[PinnedFile, ...],
     nonce_key: KeyFile | None,
@@ -110,6 +121,8 @@ def serve(
         from verifier.service.config import load_settings  # of POSIX only, as the other commands are not
 
         settings = load_settings(file=config, environ=os.environ, overrides=overrides)
+        if check:
+            return _say_good(settings)
         from verifier.service.server import run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
@@ -117,6 +130,13 @@ def serve(
             raise
         raise InputError(f'{missing} is not installed: pip install "nitro-verifier[service]"') from error
     return ExitCode(run(settings))
+
+
+def _say_good(settings: Settings) -> ExitCode:
+    for warning in settings.warnings:
+        click.echo(f"warning: {plain(warning)}")
+    click.echo(f"the configuration is good; policies: {', '.join(map(plain, settings.policies))}")
+    return ExitCode.GOOD
 
 
 def _anchors(files: tuple[PinnedFile, ...]) -> list[dict[str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, cast
 
+import msgspec
 from aiohttp import hdrs, web
 
 from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 TOML = "application/toml"
 NO_CACHE = "no-cache"
 """May be stored, must be asked for again: policies change when they are reloaded."""
+MAX_CONDITION = 1024
+"""Characters of ``If-None-Match``: a dozen tags of ours."""
 
 KEYS_MAX_AGE_S = 300
 KEYS_CACHE = f"public, max-age={KEYS_MAX_AGE_S}"
@@ -67,12 +72,12 @@ class Catalogue:
         """``GET /v1/policies``."""
         choose_media_type(request, JSON)
         read_query(request, frozenset())
-        service = self._service
+        policies = self._service.policy_set
         listing = PolicyListing(
-            policies=[_summary(policy) for _, policy in sorted(service.policies.items())],
-            default_policy=service.settings.default_policy,
+            policies=[_summary(policy) for policy in policies.by_name.values()], default_policy=policies.default
         )
-        return json_answer(listing, cache=NO_CACHE)
+        body = msgspec.json.encode(listing)
+        return _cached(request, hashlib.sha256(body).hexdigest(), body, JSON)
 
     async def show_policy(self, request: web.Request) -> web.StreamResponse:
         """``GET /v1/policies/{name}``: JSON, or the canonical text that the digest in every result is of."""
@@ -80,14 +85,12 @@ class Catalogue:
         read_query(request, frozenset())
         policy = self._service.look_up(request.match_info["name"])
         text = write_policy(policy)
-        tag = {hdrs.ETAG: f'"{policy.sha256}"', hdrs.VARY: hdrs.ACCEPT}
         if media_type == TOML:
-            return Answer(text=text, content_type=TOML, headers={hdrs.CACHE_CONTROL: NO_CACHE, **tag})
+            return _cached(request, policy.sha256, text.encode(), TOML)
         summary = _summary(policy)
         detail = PolicyDetail(toml=text, **{name: getattr(summary, name) for name in summary.__struct_fields__})
-        answer = json_answer(detail, cache=NO_CACHE)
-        answer.headers.update(tag)
-        return answer
+        # Another form of the same needs another tag (RFC 9110 section 8.8.3).
+        return _cached(request, f"{policy.sha256}.json", msgspec.json.encode(detail), JSON)
 
     async def discover(self, request: web.Request) -> web.StreamResponse:
         """``GET /.well-known/nitro-verifier``."""
@@ -112,6 +115,23 @@ class Catalogue:
         """``GET /``."""
         choose_media_type(request, "text/plain")
         return Answer(text=_INDEX.format(version=self._service.version), headers={hdrs.CACHE_CONTROL: NO_CACHE})
+
+
+def _cached(request: web.Request, tag: str, body: bytes, content_type: str) -> Answer:
+    """Answer with an entity tag; the body is left out when the client has it already (RFC 9110 section 13.1.2)."""
+    headers = {hdrs.ETAG: f'"{tag}"', hdrs.VARY: hdrs.ACCEPT, hdrs.CACHE_CONTROL: NO_CACHE}
+    if _has(request, tag):
+        return Answer(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Answer(body=body, content_type=content_type, headers=headers)
+
+
+def _has(request: web.Request, tag: str) -> bool:
+    """Tell whether ``If-None-Match`` names the tag; weak tags count, as caches make ours weak when they compress."""
+    given = ",".join(request.headers.getall(hdrs.IF_NONE_MATCH, ()))
+    if len(given) > MAX_CONDITION:
+        return False  # a condition may be passed over: the answer is then the whole of it
+    named = {each.strip(" \t").removeprefix("W/") for each in given.split(",")}
+    return not named.isdisjoint(("*", f'"{tag}"'))
 
 
 def _summary(policy: Policy) -> PolicySummary:
@@ -140,7 +160,7 @@ def _optional(moment: datetime | None) -> str | None:
 
 
 def _discovery(service: Service) -> Discovery:
-    settings = service.settings
+    settings, policies = service.settings, service.policy_set
     return Discovery(
         name="nitro-verifier",
         version=service.version,
@@ -148,8 +168,8 @@ def _discovery(service: Service) -> Discovery:
         audience=settings.audience,
         accepts=[JSON, *RAW_TYPES],
         produces=[JSON, *(SIGNED if service.signer is not None else ())],
-        policies=sorted(name for name, policy in service.policies.items() if policy.shadow_of is None),
-        default_policy=settings.default_policy,
+        policies=[name for name, policy in policies.by_name.items() if policy.shadow_of is None],
+        default_policy=policies.default,
         anchors=[
             AnchorDetail(
                 name=anchor.name,
@@ -164,7 +184,7 @@ def _discovery(service: Service) -> Discovery:
             default_ttl=settings.nonce_ttl,
             max_ttl=MAX_TTL_S,
             single_use=cast("Literal['off', 'host', 'shared']", service.nonces.reach.value),
-            shared_keys=not settings.keyring.ephemeral,
+            shared_keys=not service.nonces.keyring.ephemeral,
         ),
         signing=None if service.signer is None else _signing(service.signer),
         limits=LimitsBody(raw_body=MAX_RAW_BODY, json_body=MAX_JSON_BODY, evidence=MAX_EVIDENCE_BYTES),

@@ -11,14 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from verifier.nonces import MAX_TTL_S, MIN_TTL_S, Keyring, NonceKey, ephemeral_keyring
 from verifier.pipeline import Verifier
-from verifier.policy.model import DebugMode
-from verifier.policy.reader import MAX_POLICY_BYTES, holds_policy, parse_duration, read_policy
+from verifier.policy.reader import parse_duration
 from verifier.policy.shadows import arrange_shadows
 from verifier.reasons import ConfigurationError
 from verifier.service.keyfiles import read_key_file
-from verifier.service.options import AnchorOption, NonceKeyOption, NonceKeysOption, Options, merge_options
+from verifier.service.options import (
+    ENVIRONMENT_PREFIX,
+    AnchorOption,
+    NonceKeyOption,
+    NonceKeysOption,
+    Options,
+    merge_options,
+)
+from verifier.service.policyfiles import read_bounded, scan_policies, warn_of
 from verifier.service.signing import Signer, load_signer
 from verifier.trust.anchors import TrustAnchor, bundled_anchor, load_anchor
 from verifier.trust.ecdsa import EngineName
@@ -31,6 +40,8 @@ if TYPE_CHECKING:
 SPARE_FILES = 64
 """Open files that are not connections: the listener, logs, policies being read, the guard's state."""
 MAX_ANCHOR_BYTES = 64 * 1024
+MIN_RELOAD_INTERVAL_S = 0.1
+"""Looking more often would find changes that have not settled, and use up the time of requests."""
 
 _Value = TypeVar("_Value")
 
@@ -49,12 +60,37 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All that the service needs, right by construction."""
+class Addresses:
+    """Where the service listens: at one of these at least."""
 
     host: str
     port: int
+    tcp: bool
     reuse_port: bool
+    unix_socket: Path | None
+    unix_socket_mode: int
+    vsock_port: int | None
+    vsock_cid: int
+    """Which of this machine's own addresses is listened at; who calls is not chosen by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the options came from, so that they can be read again, and what they were."""
+
+    file: Path | None
+    environ: Mapping[str, str]
+    overrides: Mapping[str, object]
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that the service needs, right by construction."""
+
+    addresses: Addresses
+    source: Source
+    policy_folder: Path
     policies: Mapping[str, Policy]
     default_policy: str | None
     anchors: tuple[TrustAnchor, ...]
@@ -73,6 +109,8 @@ class Settings:
     """The single-use guard's file; ``None`` when single use is off."""
     limits: Limits
     log_level: str
+    reload_interval: float
+    """Seconds between two looks at what can be reloaded; 0 when nobody looks unless told to."""
     warnings: tuple[str, ...]
     """What is allowed but worth a line in the log."""
 
@@ -93,15 +131,37 @@ def load_settings(
     Raises:
         ConfigurationError: with every mistake in the options and in all files they name.
     """
-    environ = environ or {}
+    environ = {name: text for name, text in (environ or {}).items() if name.startswith(ENVIRONMENT_PREFIX)}
     file = file or environ.get("NITRO_VERIFIER_CONFIG") or None
-    options, problems = merge_options(None if file is None else Path(file), environ, overrides or {})
-    return _Loading(options=options, problems=problems).settings()
+    path = None if file is None else Path(file)
+    options, problems = merge_options(path, environ, overrides or {})
+    source = Source(file=path, environ=environ, overrides=dict(overrides or {}), options=options)
+    return _Loading(options=options, problems=problems).settings(source)
 
 
-def policy_files(folder: Path) -> list[Path]:
-    """List the files that hold policies, in the order of their names."""
-    return sorted(path for path in folder.glob("*.toml") if holds_policy(path.name))
+def read_options(source: Source) -> tuple[Options, list[str]]:
+    """Read the options again from where they came from, with a sentence for each mistake."""
+    return merge_options(source.file, source.environ, source.overrides)
+
+
+def read_keyring(option: NonceKeysOption, warnings: list[str]) -> Keyring:
+    """Read the nonce keys.
+
+    Raises:
+        ConfigurationError: with everything that is wrong with any of them.
+    """
+    loading = _Loading(options=Options(), problems=[], warnings=warnings)
+    keyring = loading.keyring(option)
+    if loading.problems:
+        raise ConfigurationError(*loading.problems)
+    return keyring
+
+
+def changed_options(source: Source) -> list[str]:
+    """Name the options that are not what they were when the service started, keys aside."""
+    now, _ = read_options(source)
+    names = [each.name for each in msgspec.structs.fields(Options) if each.name not in {"nonce_keys", "signing_keys"}]
+    return [name for name in names if getattr(now, name) != getattr(source.options, name)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,14 +172,14 @@ class _Loading:
     problems: list[str]
     warnings: list[str] = field(default_factory=list)
 
-    def settings(self) -> Settings:
+    def settings(self, source: Source) -> Settings:
         options = self.options
         policies = self._policies()
         anchors = self._anchors()
         settings = Settings(
-            host=options.host,
-            port=options.port,
-            reuse_port=options.reuse_port,
+            addresses=self._addresses(),
+            source=source,
+            policy_folder=Path(options.policies),
             policies=policies,
             default_policy=self._default_policy(policies),
             anchors=anchors,
@@ -127,12 +187,13 @@ class _Loading:
             path_cache=options.path_cache,
             audience=options.audience,
             nonce_ttl=self._nonce_ttl(),
-            keyring=self._keyring(options.nonce_keys),
+            keyring=self.keyring(options.nonce_keys),
             signer=self._try(lambda: load_signer(options, self.warnings)),
             historical=options.historical == "allow",
             state=self._state(),
             limits=self._limits(),
             log_level=options.log_level,
+            reload_interval=self._reload_interval(),
             warnings=tuple(self.warnings),
         )
         if self.problems:
@@ -147,46 +208,30 @@ class _Loading:
             self.problems.extend(error.problems)
         return None
 
-    def _read(self, path: Path, limit: int) -> bytes:
-        try:
-            with path.open("rb") as stream:
-                data = stream.read(limit + 1)
-        except OSError as error:
-            msg = f"{path}: {error.strerror}"
-            raise ConfigurationError(msg) from error
-        if len(data) > limit:
-            msg = f"{path}: longer than {limit} bytes"
-            raise ConfigurationError(msg)
-        return data
+    def _addresses(self) -> Addresses:
+        options = self.options
+        if not options.tcp and not options.unix_socket and options.vsock_port is None:
+            self.problems.append("tcp: without it, name a unix_socket or a vsock_port to listen at")
+        return Addresses(
+            host=options.host,
+            port=options.port,
+            tcp=options.tcp,
+            reuse_port=options.reuse_port,
+            unix_socket=Path(options.unix_socket) if options.unix_socket else None,
+            unix_socket_mode=int(options.unix_socket_mode, 8),
+            vsock_port=options.vsock_port,
+            vsock_cid=options.vsock_cid,
+        )
 
-    def _policies(self) -> dict[str, Policy]:
+    def _policies(self) -> Mapping[str, Policy]:
         if not self.options.policies:
             self.problems.append("policies: name the directory that holds the policies (*.toml)")
             return {}
-        folder = Path(self.options.policies)
-        files = policy_files(folder)
-        if not files:
-            self.problems.append(f"policies: {folder} is not a directory with *.toml files in it")
-        policies: dict[str, Policy] = {}
-        for path in files:
-            policy = self._try(lambda path=path: self._policy(path))  # type: ignore[misc]
-            if policy is not None and policies.setdefault(policy.name, policy) is not policy:
-                self.problems.append(f"{path}: another file holds a policy of the name {policy.name!r} already")
+        policies, problems = scan_policies(Path(self.options.policies))
+        self.problems.extend(problems)
         self._try(lambda: arrange_shadows(policies))
-        self.warnings.extend(
-            f"policy {name}: debug mode is allowed, so hosts can read what affirmed enclaves print; not for production"
-            for name, policy in policies.items()
-            if policy.debug is DebugMode.ALLOW
-        )
+        self.warnings.extend(warn_of(policies))
         return policies
-
-    def _policy(self, path: Path) -> Policy:
-        try:
-            text = self._read(path, MAX_POLICY_BYTES).decode("utf-8-sig")  # Windows begins files with a mark
-        except UnicodeDecodeError as error:
-            msg = f"{path}: not UTF-8"
-            raise ConfigurationError(msg) from error
-        return read_policy(text, name=path.stem)
 
     def _default_policy(self, policies: Mapping[str, Policy]) -> str | None:
         name = self.options.default_policy
@@ -202,7 +247,7 @@ class _Loading:
         return (*bundled, *(anchor for anchor in loaded if anchor is not None))
 
     def _anchor(self, option: AnchorOption) -> TrustAnchor:
-        return load_anchor(self._read(Path(option.file), MAX_ANCHOR_BYTES), name=option.name, sha256=option.sha256)
+        return load_anchor(read_bounded(Path(option.file), MAX_ANCHOR_BYTES), name=option.name, sha256=option.sha256)
 
     def _engine(self, anchors: tuple[TrustAnchor, ...]) -> EngineName | None:
         name = None if self.options.engine is None else EngineName(self.options.engine)
@@ -216,7 +261,8 @@ class _Loading:
             self.problems.append(f"nonce_ttl: whole seconds from {MIN_TTL_S}s to {MAX_TTL_S}s")
         return int(ttl)
 
-    def _keyring(self, option: NonceKeysOption | None) -> Keyring:
+    def keyring(self, option: NonceKeysOption | None) -> Keyring:
+        """Make the keyring, or note what is wrong with it."""
         if option is None:
             return ephemeral_keyring()
         keys = {name: self._key(getattr(option, name)) for name in ("current", "next", "previous")}
@@ -256,6 +302,12 @@ class _Loading:
             shutdown_delay=self._seconds("shutdown_delay"),
             shutdown_timeout=self._seconds("shutdown_timeout"),
         )
+
+    def _reload_interval(self) -> float:
+        seconds = self._seconds("reload_interval")
+        if 0 < seconds < MIN_RELOAD_INTERVAL_S:
+            self.problems.append("reload_interval: at least 100ms, or 0s to look only when told to")
+        return seconds
 
     def _timeout(self, name: str) -> float:
         seconds = self._seconds(name)

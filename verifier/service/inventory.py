@@ -13,34 +13,24 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from verifier.pipeline import Verifier
-    from verifier.policy.model import Policy
+    from verifier.service.policyfiles import PolicySet
 
 _PREFIX = "nitro_verifier_"
 
 
-class InventoryCollector(Collector):
-    """Describes a verifier and its policies at every scrape."""
+class CacheCollector(Collector):
+    """Describes a verifier's cache of verified paths at every scrape."""
 
-    def __init__(self, policies: Mapping[str, Policy], verifier: Verifier, *, version: str) -> None:
-        """Describe ``policies`` and ``verifier`` as they are at each scrape."""
-        self._policies = policies
+    def __init__(self, verifier: Verifier) -> None:
+        """Describe the cache of ``verifier``."""
         self._verifier = verifier
-        self._version = version
-
-    def collect(self) -> Iterator[Metric]:
-        """Give every metric of what is held."""
-        yield from self._cache()
-        yield from self._policy_metrics()
-        yield from self._anchor_metrics()
-        yield _gauge(
-            "build_info", "This build: 1.", {"version": self._version, "engine": self._verifier.engine.value}, 1
-        )
 
     def describe(self) -> Iterable[Metric]:
         """Name the metrics, so that the registry can refuse twins."""
         return self.collect()
 
-    def _cache(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Metric]:
+        """Give what the cache has counted, and what it holds."""
         counts = self._verifier.cache.counts()
         for event in ("hits", "misses", "evictions"):
             family = CounterMetricFamily(f"{_PREFIX}path_cache_{event}", f"Verified paths: {event}.", labels=["half"])
@@ -52,6 +42,29 @@ class InventoryCollector(Collector):
             entries.add_metric([half], count.entries)
         yield entries
 
+
+class InventoryCollector(Collector):
+    """Describes policies, trust anchors and the build at every scrape."""
+
+    def __init__(self, policies: PolicySet, verifier: Verifier, *, version: str) -> None:
+        """Describe ``policies``, until others are put in their place, and ``verifier`` as they are at each scrape."""
+        self.policies = policies
+        self._verifier = verifier
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric of what is held."""
+        yield _gauge("policies_info", "The set of policies in force: 1.", {"sha256": self.policies.sha256}, 1)
+        yield from self._policy_metrics()
+        yield from self._anchor_metrics()
+        yield _gauge(
+            "build_info", "This build: 1.", {"version": self._version, "engine": self._verifier.engine.value}, 1
+        )
+
+    def describe(self) -> Iterable[Metric]:
+        """Name the metrics, so that the registry can refuse twins."""
+        return self.collect()
+
     def _policy_metrics(self) -> Iterator[Metric]:
         info = GaugeMetricFamily(
             f"{_PREFIX}policy_info", "Policies in force: 1 for each.", labels=["policy", "sha256", "nonce", "debug"]
@@ -62,7 +75,7 @@ class InventoryCollector(Collector):
             "When a policy's last build ends to be trusted; absent where one is trusted without end.",
             labels=["policy"],
         )
-        for name, policy in self._policies.items():
+        for name, policy in self.policies.by_name.items():
             if policy.shadow_of is not None:
                 continue
             info.add_metric([name, policy.sha256, policy.nonce.value, policy.debug.value], 1)

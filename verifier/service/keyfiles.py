@@ -11,7 +11,10 @@ from verifier.reasons import ConfigurationError
 from verifier.service.wire import read_nonce_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from verifier.nonces import Keyring
 
 MAX_KEY_FILE_BYTES = 4096
 
@@ -62,6 +65,21 @@ def warn_if_shared(what: str, path: Path, mode: int, warnings: list[str]) -> Non
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         # A warning and not a refusal: secrets mounted by Kubernetes are readable for the group by design.
         warnings.append(f"{what}: {path} is readable for more than its owner (mode {mode:04o})")
+
+
+def name_keys(keyring: Keyring) -> Iterator[tuple[str, NonceKey]]:
+    """Give the keys that there are, by what they are for."""
+    for name in ("current", "next", "previous"):
+        key = getattr(keyring, name)
+        if key is not None:
+            yield name, key
+
+
+def label_keys(keyring: Keyring) -> str:
+    """Name keys by their ids: anything made from the keys themselves would be a way to check guesses."""
+    if keyring.ephemeral:
+        return "ephemeral"
+    return " ".join(f"{name}={key.id}" for name, key in name_keys(keyring))
 
 
 def _decode(key_id: int, path: Path, data: bytes) -> bytes:

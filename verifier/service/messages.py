@@ -146,7 +146,7 @@ class LimitsBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NonceSupport(msgspec.Struct, frozen=True, kw_only=True):
-    """How nonces are made here. ``shared_keys`` is false when only this process understands its own."""
+    """How nonces are made here. ``shared_keys`` is false when only this start of the service understands its own."""
 
     size: int
     default_ttl: int
@@ -185,11 +185,20 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: dict[str, str]
 
 
+class ReloadBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in force of one thing that can be reloaded, and whether what is on the disk now was refused."""
+
+    live: str
+    since: str
+    last_reload: Literal["none", "ok", "failed"]
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether requests should be sent here, and what each check found."""
+    """Whether requests should be sent here, what each check found, and what is in force."""
 
     ready: bool
     checks: dict[str, Literal["ok", "failed"]]
+    reloads: dict[str, ReloadBody]
 
 
 class Liveness(msgspec.Struct, frozen=True, kw_only=True):

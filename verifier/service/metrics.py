@@ -7,7 +7,6 @@ sends becomes a label: methods and statuses that are not known are ``other``, pa
 from __future__ import annotations
 
 from http import HTTPMethod, HTTPStatus
-from itertools import product
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -21,14 +20,14 @@ from verifier.policy.freshness import FreshnessMode
 from verifier.policy.shadows import ShadowChange
 from verifier.reasons import Reason
 from verifier.result import Affirmed, Verdict
-from verifier.service.inventory import InventoryCollector
+from verifier.service.inventory import CacheCollector, InventoryCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from verifier.pipeline import Verifier
-    from verifier.policy.model import Policy
     from verifier.result import AttestationResult
+    from verifier.service.policyfiles import PolicySet
 
 OTHER = "other"
 ABORTED = "aborted"
@@ -36,6 +35,8 @@ ABORTED = "aborted"
 TIME_EVERY = 8
 """The stages of one appraisal in so many are timed, the first included: it takes as long as counting all the rest."""
 NONCE_EVENTS = ("issued", "accepted", "expired", "replayed")
+MAX_FORMER_POLICIES = 4096
+"""Names of policies that are counted after those that were there at the start: each stays a series for good."""
 SHED_LIMITS = ("in_flight", "connections", "idle", "deadline")
 
 _STAGE_BUCKETS = (2e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2)
@@ -52,12 +53,18 @@ _NONCE_ISSUED_MS = slice(2, 8)
 class Metrics:
     """Every metric of one application."""
 
-    def __init__(self, policies: Mapping[str, Policy], verifier: Verifier, *, version: str) -> None:
-        """Make the metrics for a fixed set of policies and anchors."""
+    def __init__(self, policies: PolicySet, verifier: Verifier, *, version: str) -> None:
+        """Make the metrics for these policies, and anchors that stay."""
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self.exposed = self.registry
+        """What a scrape reads; with several processes, all that they have counted together."""
+        self._inventory = InventoryCollector(policies, verifier, version=version)
+        # Those of this process alone, and those that are the same in every process of a service.
+        cache, process = CacheCollector(verifier), ProcessCollector(registry=self.registry)
+        self.own = (cache, process, GCCollector(registry=self.registry))
+        self.common = (self._inventory, PlatformCollector(registry=self.registry))
+        self.registry.register(cache)
+        self.registry.register(self._inventory)
         self._appraisals = self._counter("appraisals", "Appraisals by verdict.", "verdict", "policy")
         self._historical = self._counter(
             "historical_appraisals",
@@ -78,33 +85,32 @@ class Metrics:
         )
         self.in_flight = self._gauge("in_flight", "Requests being served.")
         self.connections = self._gauge("connections", "Connections open.")
+        self._gauge("workers", "Processes that serve.").set(1)
         self._shed = self._counter("shed", "Requests and connections turned away, by limit.", "limit")
         self._requests = self._counter("http_requests", "Requests.", "route", "method", "status")
         self._request_seconds = self._histogram("http_request_seconds", "Time to answer.", _REQUEST_BUCKETS, "route")
         self.bugs = self._counter("bugs", "Unexpected exceptions: each is a defect of this software.")
         self.log_failures = self._counter("log_failures", "Log lines that could not be written.")
-        self._bind(policies)
-        self.registry.register(InventoryCollector(policies, verifier, version=version))
+        self._bind()
+        self._most_policies = len(policies.by_name) + MAX_FORMER_POLICIES
+        self.take_policies(policies)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace="nitro_verifier", registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, namespace="nitro_verifier", registry=self.registry)
+        return Gauge(
+            name, text, labels, namespace="nitro_verifier", registry=self.registry, multiprocess_mode="livesum"
+        )
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(name, text, labels, namespace="nitro_verifier", registry=self.registry, buckets=buckets)
 
-    def _bind(self, policies: Mapping[str, Policy]) -> None:
+    def _bind(self) -> None:
         """Make every child there can be on the hot path; those that alerts look at then exist before they count."""
-        self._verdict_of = {
-            pair: self._appraisals.labels(verdict=pair[0].value, policy=pair[1]) for pair in product(Verdict, policies)
-        }
-        self._shadow_of = {
-            (policy.name, change): self._shadows.labels(policy=policy.name, outcome=change.value)
-            for policy, change in product(policies.values(), ShadowChange)
-            if policy.shadows or policy.shadow_of is not None
-        }
+        self._named: set[str] = set()
+        self._verdict_of: dict[tuple[Verdict, str], Counter] = {}
+        self._shadow_of: dict[tuple[str, ShadowChange], Counter] = {}
         self._reason_of: dict[tuple[Reason, str], Counter] = {}
         self._stage_of = {stage: self._stages.labels(stage=stage.value) for stage in Stage}
         self._until_timed = 1
@@ -113,14 +119,37 @@ class Metrics:
         self._request_of: dict[tuple[str, str, int | None], Counter] = {}
         self._seconds_of: dict[str, Histogram] = {}
 
+    def take_policies(self, policies: PolicySet) -> None:
+        """Show these policies as those in force, and be ready to count for them before the first request is.
+
+        Counters of policies that are gone stay, as counters must. Beyond a bound all further names are one.
+        """
+        for policy in policies.by_name.values():
+            name = policy.name if len(self._named) < self._most_policies else self._label(policy.name)
+            if name not in self._named:
+                self._bind_policy(name)
+            if policy.shadows or policy.shadow_of is not None:
+                for change in ShadowChange:
+                    self._shadow_of[name, change] = self._shadows.labels(policy=name, outcome=change.value)
+        self._inventory.policies = policies
+
+    def _bind_policy(self, name: str) -> None:
+        self._named.add(name)
+        for verdict in Verdict:
+            self._verdict_of[verdict, name] = self._appraisals.labels(verdict=verdict.value, policy=name)
+
+    def _label(self, policy: str) -> str:
+        return policy if policy in self._named else OTHER
+
     def count_result(self, result: AttestationResult, policy: str) -> None:
         """Count one appraisal and what it says about nonces and clocks; a historical one says nothing about them."""
+        policy = self._label(policy)
         if result.historical:
             self._historical.labels(verdict=result.verdict.value, policy=policy).inc()
             return
         self._verdict_of[result.verdict, policy].inc()
         for outcome in result.shadows:
-            self._shadow_of[outcome.policy, outcome.change].inc()
+            self._shadow_of[self._label(outcome.policy), outcome.change].inc()
         claims = result.claims if isinstance(result, Affirmed) else result.unaffirmed_claims
         reasons = frozenset[Reason]() if isinstance(result, Affirmed) else frozenset(result.reasons)
         for reason in reasons:

@@ -81,7 +81,7 @@ def _paths() -> _Json:
         "/v1/verify": {"post": _verify()},
         "/v1/explain": {"post": _explain()},
         "/v1/nonces": {"post": _issue_nonce()},
-        "/v1/policies": {"get": _get("listPolicies", "The policies there are", messages.PolicyListing, *_NEGOTIATED)},
+        "/v1/policies": {"get": _list_policies()},
         "/v1/policies/{name}": {"get": _show_policy()},
         "/.well-known/nitro-verifier": {
             "get": _get("discover", "What this service takes and makes", messages.Discovery, *_NEGOTIATED)
@@ -158,11 +158,30 @@ def _issue_nonce() -> _Json:
 
 
 def _show_policy() -> _Json:
+    content = {JSON: _schema(messages.PolicyDetail), "application/toml": _TEXT}
+    operation = _tagged("showPolicy", "One policy", content, ProblemType.UNKNOWN_POLICY)
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    operation["parameters"] = [name, *operation["parameters"]]
+    return operation
+
+
+def _list_policies() -> _Json:
+    return _tagged("listPolicies", "The policies there are", {JSON: _schema(messages.PolicyListing)})
+
+
+def _tagged(name: str, summary: str, content: _Json, *kinds: ProblemType) -> _Json:
+    """Describe an answer that a client need not be sent again while it has not changed."""
     tag = {"ETag": _TEXT_HEADER}
-    answers = {"200": _answer({JSON: _schema(messages.PolicyDetail), "application/toml": _TEXT}, "The policy.", tag)}
-    operation = _operation("showPolicy", "One policy", answers, ProblemType.UNKNOWN_POLICY, *_NEGOTIATED)
+    answers = {"200": _answer(content, "As asked.", tag), "304": _answer({}, "The client has it already.", tag)}
+    operation = _operation(name, summary, answers, *kinds, *_NEGOTIATED)
     operation["parameters"] = [
-        {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": "The ETag of an answer that the client has.",
+            "schema": {"type": "string"},
+        }
     ]
     return operation
 

@@ -26,8 +26,10 @@ _NOT_OPTIONS = frozenset({"CONFIG", "DEBUG"})
 """Variables with our prefix that are read elsewhere: the name of the file itself, and whether to show tracebacks."""
 _KUBERNETES = re.compile(r"SERVICE_(?:HOST|PORT(?:_.+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_.+)?")
 """What Kubernetes sets in every pod beside a Service named nitro-verifier; so is PORT, as an address."""
-_PATH_OPTIONS = ("policies", "state")
+_PATH_OPTIONS = ("policies", "state", "unix_socket")
 _TABLES = ("anchors", "nonce_keys", "signing_keys")
+_VSOCK_ANY = 0xFFFFFFFF
+"""VMADDR_CID_ANY (vsock(7)): every address that this machine has."""
 
 
 class AnchorOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +70,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     default_policy: str | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    tcp: bool = True
     reuse_port: bool = False
+    unix_socket: str | None = None
+    unix_socket_mode: Annotated[str, msgspec.Meta(pattern="^0?[0-7]{3}$")] = "0660"
+    vsock_port: Annotated[int, msgspec.Meta(ge=0, lt=_VSOCK_ANY)] | None = None
+    vsock_cid: Annotated[int, msgspec.Meta(ge=0, le=_VSOCK_ANY)] = _VSOCK_ANY
     bundled_anchor: bool = True
     anchors: list[AnchorOption] = []
     engine: Literal["aws-lc", "openssl"] | None = None
@@ -91,6 +98,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     keepalive_timeout: str = "75s"
     shutdown_delay: str = "0s"
     shutdown_timeout: str = "30s"
+    reload_interval: str = "2s"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -13,10 +13,12 @@ from aiohttp import hdrs, web
 from prometheus_client.exposition import choose_encoder
 
 from verifier.service.answers import NO_STORE, Answer, json_answer
-from verifier.service.messages import Liveness, Readiness
+from verifier.service.messages import Liveness, Readiness, ReloadBody
 from verifier.service.problems import RETRY_AFTER_S
+from verifier.service.wire import write_time
 
 if TYPE_CHECKING:
+    from verifier.service.reload_status import Status
     from verifier.service.state import Service
 
 
@@ -35,7 +37,11 @@ class Probes:
         """``GET /readyz``: 200 when requests should be sent here, else 503; which check failed is in the body."""
         checks = self._service.checks()
         ready = all(checks.values())
-        body = Readiness(ready=ready, checks={name: "ok" if passed else "failed" for name, passed in checks.items()})
+        body = Readiness(
+            ready=ready,
+            checks={name: "ok" if passed else "failed" for name, passed in checks.items()},
+            reloads={name: _reload(status) for name, status in self._service.reloads.items()},
+        )
         answer = json_answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
         if not ready:
             answer.headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
@@ -45,4 +51,8 @@ class Probes:
         """``GET /metrics``: Prometheus' text or OpenMetrics, as asked."""
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
         headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}
-        return Answer(body=encode(self._service.metrics.registry), headers=headers)
+        return Answer(body=encode(self._service.metrics.exposed), headers=headers)
+
+
+def _reload(status: Status) -> ReloadBody:
+    return ReloadBody(live=status.live, since=write_time(status.since), last_reload=status.last_reload)

@@ -79,6 +79,14 @@ def load_signing_keys(option: SigningKeysOption, warnings: list[str]) -> Signing
     return SigningKeys(current=current, next=keys.get("next"), previous=keys.get("previous"))
 
 
+def label_signer(signer: Signer) -> str:
+    """Name the keys by their thumbprints, which everybody may know."""
+    if signer.keys.ephemeral:
+        return "ephemeral"
+    keys = {"current": signer.keys.current, "next": signer.keys.next, "previous": signer.keys.previous}
+    return " ".join(f"{name}={key.kid}" for name, key in keys.items() if key is not None)
+
+
 def _attempt(make: Callable[[], _Value], problems: list[str]) -> _Value | None:
     """Make a value, or note every problem with it."""
     try:

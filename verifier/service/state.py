@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 from verifier.history import time_of_verification
 from verifier.nonces import GuardUnavailableError, NonceService
 from verifier.pipeline import Verifier
-from verifier.policy.shadows import arrange_shadows
 from verifier.reasons import ConfigurationError
 from verifier.service.guard import EmbeddedGuard
 from verifier.service.intake import Intake
+from verifier.service.keyfiles import label_keys
 from verifier.service.logs import make_logger
 from verifier.service.metrics import Metrics
+from verifier.service.policyfiles import PolicySet
 from verifier.service.problems import ProblemError, ProblemType
+from verifier.service.reload_status import NONCE_KEYS, POLICIES, SIGNING_KEYS, ReloadMetrics, Status
 from verifier.service.selftest import SelfTest
+from verifier.service.signing import label_signer
 from verifier.trust.cache import PathCache
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from verifier.history import ChosenTime
+    from verifier.nonces import Keyring
     from verifier.policy.model import Policy
     from verifier.service.config import Settings
     from verifier.service.shortcut import Shortcut
@@ -44,17 +48,19 @@ class Service:
     settings: Settings
     signer: Signer | None
     """Replaced as a whole when keys are reloaded; a request takes it once."""
+    policy_set: PolicySet
+    """What is in force now; whoever needs it twice for one answer takes it once."""
     verifier: Verifier
     nonces: NonceService
     guard: EmbeddedGuard | None
     intake: Intake
     metrics: Metrics
-    shadows: Mapping[str, tuple[Policy, ...]]
-    """By the name of the policy that they shadow."""
     log: FilteringBoundLogger
     now: Callable[[], datetime]
     self_test: SelfTest
     version: str
+    reloads: dict[str, Status]
+    reload_metrics: ReloadMetrics
     draining: bool = False
     in_flight: int = 0
     shortcut: Shortcut | None = None
@@ -64,7 +70,25 @@ class Service:
     @property
     def policies(self) -> Mapping[str, Policy]:
         """The policies by name."""
-        return self.settings.policies
+        return self.policy_set.by_name
+
+    @property
+    def shadows(self) -> Mapping[str, tuple[Policy, ...]]:
+        """The policies that shadow one, by the name of that one."""
+        return self.policy_set.shadows
+
+    def take_policies(self, policies: PolicySet) -> None:
+        """Put other policies in force; a request that has found its policy keeps it."""
+        self.metrics.take_policies(policies)
+        self.policy_set = policies
+
+    def take_keyring(self, keyring: Keyring) -> None:
+        """Put other nonce keys in force."""
+        self.nonces.keyring = keyring
+
+    def take_signer(self, signer: Signer) -> None:
+        """Sign with other keys from now on."""
+        self.signer = signer
 
     def find_policy(self, name: str | None) -> Policy:
         """Give the policy that a request names, or the configured default.
@@ -72,7 +96,7 @@ class Service:
         Raises:
             ProblemError: no name and no default, or no policy of that name.
         """
-        wanted = self.settings.default_policy if name is None else name
+        wanted = self.policy_set.default if name is None else name
         if wanted is None:
             raise ProblemError(ProblemType.POLICY_MISSING, "name the policy to appraise by")
         policy = self.look_up(wanted)
@@ -162,24 +186,52 @@ def make_service(
     nonces = NonceService(settings.keyring, audience=settings.audience, guard=guard)
     cache = PathCache(leaves=settings.path_cache)
     verifier = Verifier(anchors=settings.anchors, nonces=nonces, engine=settings.engine, cache=cache)
+    self_test = _pass_self_test(verifier)
     release = version("nitro-verifier")
-    self_test = SelfTest(verifier.engine)
-    if not self_test.passes():
-        # Not a problem of the configuration, but nothing may be served by a verifier that cannot verify.
-        msg = "self-test: this build does not tell a good document from a bad one; do not use it"
-        raise ConfigurationError(msg)
-    metrics = Metrics(settings.policies, verifier, version=release)
+    policies = PolicySet(by_name=settings.policies, default=settings.default_policy)
+    metrics = Metrics(policies, verifier, version=release)
+    since = now()
+    reloads = {
+        POLICIES: Status(live=policies.label, since=since),
+        NONCE_KEYS: Status(live=label_keys(settings.keyring), since=since),
+    }
+    if settings.signer is not None:
+        reloads[SIGNING_KEYS] = Status(live=label_signer(settings.signer), since=since)
     return Service(
         settings=settings,
         signer=settings.signer,
+        policy_set=policies,
         verifier=verifier,
         nonces=nonces,
         guard=guard,
         intake=Intake(settings.limits, metrics),
         metrics=metrics,
-        shadows=arrange_shadows(settings.policies)[1],
         log=make_logger(settings.log_level, on_loss=metrics.log_failures.inc) if log is None else log,
         now=now,
         self_test=self_test,
         version=release,
+        reloads=reloads,
+        reload_metrics=ReloadMetrics(metrics.registry, reloads),
     )
+
+
+def rehearse(settings: Settings) -> Verifier:
+    """Try what ``make_service`` does, and keep nothing of it open; give the verifier that it would make.
+
+    Raises:
+        ConfigurationError: it would fail.
+    """
+    if settings.state is not None:
+        EmbeddedGuard(settings.state, at=milliseconds(utc_now())).close()
+    verifier = Verifier(anchors=settings.anchors, engine=settings.engine)
+    _pass_self_test(verifier)
+    return verifier
+
+
+def _pass_self_test(verifier: Verifier) -> SelfTest:
+    self_test = SelfTest(verifier.engine)
+    if not self_test.passes():
+        # Not a problem of the configuration, but nothing may be served by a verifier that cannot verify.
+        msg = "self-test: this build does not tell a good document from a bad one; do not use it"
+        raise ConfigurationError(msg)
+    return self_test

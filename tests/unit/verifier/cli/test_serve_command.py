@@ -16,7 +16,7 @@ def test_every_option_of_the_service_is_a_flag() -> None:
     """An option would be left to those who read the source."""
     flags = {parameter.name for parameter in serve.params}
     options = {field.name for field in msgspec.structs.fields(Options)}
-    assert flags - {"config", "nonce_key", "signing_key"} == options - {"nonce_keys", "signing_keys"}
+    assert flags - {"check", "config", "nonce_key", "signing_key"} == options - {"nonce_keys", "signing_keys"}
 
 
 def test_every_mistake_is_named_at_once_and_nothing_is_served(invoke: Invoke, world: World) -> None:
@@ -25,6 +25,25 @@ def test_every_mistake_is_named_at_once_and_nothing_is_served(invoke: Invoke, wo
     assert outcome.code == 2
     for name in ("policies", "port", "log_level", "nonce_ttl", "single_use"):
         assert name in outcome.stderr
+
+
+def test_a_configuration_can_be_tried_without_being_served(invoke: Invoke, world: World) -> None:
+    """An operator would learn from an outage, or from a reload that was refused, that it is wrong."""
+    good = invoke("serve", "--check", "--policies", world.folder)
+    bad = invoke("serve", "--check", "--policies", world.folder, "--port", "99999")
+    assert (good.code, bad.code) == (0, 2)
+    assert b"the configuration is good" in good.stdout
+    assert "port" in bad.stderr
+
+
+def test_what_a_configuration_allows_and_should_not_is_said(invoke: Invoke, tmp_path: Path, world: World) -> None:
+    """A warning would be seen in the log only, when it is in force."""
+    key = tmp_path / "nonce.key"
+    key.write_text("5a" * 32)
+    key.chmod(0o644)
+    outcome = invoke("serve", "--check", "--policies", world.folder, "--nonce-key-file", key)
+    assert outcome.code == 0
+    assert b"warning: nonce key" in outcome.stdout
 
 
 def test_a_service_s_anchor_needs_its_fingerprint(invoke: Invoke, world: World) -> None:
