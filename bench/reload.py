@@ -246,7 +246,7 @@ def run(folder: Path, *, seconds: float, workers: int = 1, clients: int = 3) -> 
     anchor = f"{folder / 'root.pem'}#sha256={nsm.pki.root_sha256.hex()}"
     arguments = ["--config", str(folder / "service.toml"), "--anchor", anchor, "--reload-interval", "100ms"]
     seen, stop = Seen(), threading.Event()
-    with Service([*arguments, "--log-level", "error"], folder / "log") as service:
+    with Service([*arguments, "--workers", str(workers), "--log-level", "error"], folder / "log") as service:
         first = read_bytes(str(service.post("/v1/nonces", b"", "application/json").body["nonce"]))
         asking = [Client(service, nsm, deployment, seen, stop) for _ in range(clients)]
         for client in asking:

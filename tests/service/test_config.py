@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.service.harness import POLICIES, pki, policy_text
 from verifier.ear.keys import generate_key
 from verifier.reasons import ConfigurationError
 from verifier.service.config import Settings, load_settings
+from verifier.service.cores import count_cores
 from verifier.service.options import ENVIRONMENT_PREFIX, Options
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
 
@@ -109,7 +111,7 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
         "state": f"{folder}/used", "max_in_flight": "3", "max_connections": "4",
         "header_timeout": "1s", "body_timeout": "1500ms", "keepalive_timeout": "1m",
         "shutdown_delay": "2s", "shutdown_timeout": "3s", "log_level": "error", "tcp": "true", "unix_socket": "s",
-        "unix_socket_mode": "0600", "vsock_port": "5", "vsock_cid": "3", "reload_interval": "500ms",
+        "unix_socket_mode": "0600", "vsock_port": "5", "vsock_cid": "3", "workers": "3", "reload_interval": "500ms",
     }  # fmt: skip
     assert set(given) == set(Options.__struct_fields__)
     private = generate_key().private
@@ -129,7 +131,7 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
     assert settings.historical
     assert settings.signer is not None
     assert settings.signer.issuer.rejected_lifetime.total_seconds() == 3
-    assert (settings.addresses.unix_socket_mode, settings.reload_interval) == (0o600, 0.5)
+    assert (settings.addresses.unix_socket_mode, settings.workers, settings.reload_interval) == (0o600, 3, 0.5)
 
 
 def test_paths_in_a_file_are_relative_to_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +202,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "a state in no directory": ({"single_use": "embedded", "state": "/nope/state"}, "not a directory"),
     "seconds without a unit": ({"nonce_ttl": "90"}, "nonce_ttl"),
     "no whole seconds": ({"nonce_ttl": "1500ms"}, "nonce_ttl"),
+    "no workers": ({"workers": 0}, "workers"),
+    "workers that are no number": ({"workers": "many"}, "workers"),
     "a mode that is none": ({"unix_socket_mode": "rw-------"}, "unix_socket_mode"),
     "nowhere to listen": ({"tcp": False}, "tcp"),
     "looking all the time": ({"reload_interval": "50ms"}, "reload_interval"),
@@ -219,6 +223,34 @@ def test_a_mistake_is_refused_and_named(folder: Path, case: str) -> None:
     found = problems(**({"policies": folder / "policies"} | given))
 
     assert any(piece in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        ("max 100000", None),
+        ("100000 100000", 1),
+        ("1 100000", 1),
+        ("100001 100000", 2),
+        ("6400000 100000", None),
+        ("", None),
+    ],
+)
+def test_auto_is_a_worker_for_each_core_that_the_container_may_use(
+    tmp_path: Path, quota: str, cores: int | None
+) -> None:
+    """Sixty-four workers would share the time of one core."""
+    file = tmp_path / "cpu.max"
+    if quota:
+        file.write_text(f"{quota}\n")
+    ours = len(os.sched_getaffinity(0))
+
+    assert count_cores(file) == min(ours, cores or ours)
+
+
+def test_workers_auto_is_understood(folder: Path) -> None:
+    """It is what most would write."""
+    assert load(folder, workers="auto").workers == count_cores()
 
 
 def _hard_limit() -> float:

@@ -67,7 +67,7 @@ def test_the_example_configuration_is_right_and_changes_nothing(checkout: Path) 
     given, bare = load_settings(file=file), load_settings(overrides={"policies": checkout / "policies"})
 
     assert (given.addresses, given.limits, given.nonce_ttl) == (bare.addresses, bare.limits, bare.nonce_ttl)
-    assert given.reload_interval == bare.reload_interval
+    assert (given.workers, given.reload_interval) == (bare.workers, bare.reload_interval)
     assert (given.anchors, given.policies, given.audience) == (bare.anchors, bare.policies, bare.audience)
     assert (given.state, given.default_policy, given.log_level) == (None, None, bare.log_level)
 

@@ -7,7 +7,7 @@ import pytest
 from bench.reload import BROKEN, KEY_ROTATIONS, RELOADS, run
 
 
-@pytest.mark.parametrize("workers", [1])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_three_rotations_and_twenty_reloads_fail_no_request(tmp_path: Path, workers: int) -> None:
     """Each would cost somebody an error, or a verdict by half of a policy."""
     seen, figures = run(tmp_path, seconds=3, workers=workers)

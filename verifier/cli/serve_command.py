@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from verifier.service.config import Settings
 
-_EXTRA = ("aiohttp", "joserfc", "prometheus_client", "structlog", "uvloop")
+_EXTRA = ("aiohttp", "gunicorn", "joserfc", "prometheus_client", "structlog", "uvloop")
 
 _FLAGS = {
     "host": "Address to listen on.",
@@ -30,6 +30,7 @@ _FLAGS = {
     "unix_socket_mode": "Who may connect to it: its mode, in octal digits.",
     "vsock_port": "Vsock port to listen at, too: for enclaves of this host.",
     "vsock_cid": "Which of this machine's vsock addresses to listen at; all by default.",
+    "workers": "Processes that serve, or auto: one for each core.",
     "default_policy": "The policy for requests that name none.",
     "bundled_anchor": "Whether AWS's commercial root is trusted.",
     "engine": "Who verifies signatures: aws-lc or openssl.",
@@ -123,7 +124,10 @@ def serve(
         settings = load_settings(file=config, environ=os.environ, overrides=overrides)
         if check:
             return _say_good(settings)
-        from verifier.service.server import run
+        if settings.workers == 1:
+            from verifier.service.server import run
+        else:
+            from verifier.service.workers import run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:

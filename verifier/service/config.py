@@ -18,6 +18,7 @@ from verifier.pipeline import Verifier
 from verifier.policy.reader import parse_duration
 from verifier.policy.shadows import arrange_shadows
 from verifier.reasons import ConfigurationError
+from verifier.service.cores import count_cores
 from verifier.service.keyfiles import read_key_file
 from verifier.service.options import (
     ENVIRONMENT_PREFIX,
@@ -89,6 +90,7 @@ class Settings:
     """All that the service needs, right by construction."""
 
     addresses: Addresses
+    workers: int
     source: Source
     policy_folder: Path
     policies: Mapping[str, Policy]
@@ -178,6 +180,7 @@ class _Loading:
         anchors = self._anchors()
         settings = Settings(
             addresses=self._addresses(),
+            workers=count_cores() if options.workers == "auto" else options.workers,
             source=source,
             policy_folder=Path(options.policies),
             policies=policies,

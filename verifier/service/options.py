@@ -76,6 +76,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     unix_socket_mode: Annotated[str, msgspec.Meta(pattern="^0?[0-7]{3}$")] = "0660"
     vsock_port: Annotated[int, msgspec.Meta(ge=0, lt=_VSOCK_ANY)] | None = None
     vsock_cid: Annotated[int, msgspec.Meta(ge=0, le=_VSOCK_ANY)] = _VSOCK_ANY
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] | Literal["auto"] = 1
     bundled_anchor: bool = True
     anchors: list[AnchorOption] = []
     engine: Literal["aws-lc", "openssl"] | None = None

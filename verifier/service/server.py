@@ -189,6 +189,7 @@ def announce(
         anchors={anchor.name: anchor.sha256 for anchor in settings.anchors},
         single_use=(SingleUse.OFF if settings.state is None else SingleUse.HOST).value,
         signing_key=None if settings.signer is None else settings.signer.keys.current.kid,
+        workers=settings.workers,
     )
 
 
