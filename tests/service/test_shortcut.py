@@ -150,6 +150,7 @@ def test_a_nonce_is_issued_on_the_spot(service: Running) -> None:
 UNUSUAL: dict[str, bytes] = {
     "HTTP/1.0": post(OPEN, DOCUMENT).replace(b"HTTP/1.1", b"HTTP/1.0"),
     "Connection": post(OPEN, DOCUMENT, "Connection: close"),
+    "Proxy-Connection": post(OPEN, DOCUMENT, "Proxy-Connection: close"),
     "Expect": post(OPEN, DOCUMENT, "Expect: something"),
     "another method": post(OPEN, DOCUMENT).replace(b"POST", b"PUT "),
     "chunks": post(OPEN, b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")

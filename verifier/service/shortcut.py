@@ -63,6 +63,7 @@ class Shortcut:
             and payload.is_eof()
             and payload.exception() is None
             and not message.upgrade
+            and not message.should_close  # also for what the parser alone knows of, such as Proxy-Connection
             and not self._service.draining
             and not any(name in message.headers for name in _UNUSUAL)
         )
