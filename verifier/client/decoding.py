@@ -105,7 +105,7 @@ def decode_result(answer: Answer, asked: Asked) -> Result:
         table = decode_object(answer.body)
         body = msgspec.convert(table, _Body, str_keys=True)
         result = _affirmed(body, table) if body.verdict == "affirmed" else _rejected(body, table)
-    except ValueError as error:  # msgspec.ValidationError and binascii.Error are among them
+    except (ValueError, OverflowError) as error:  # the latter of times outside the calendar in UTC
         raise VerifierProtocolError(f"the answer is not a result: {error}", status=answer.status) from error
     if wrong := _contradiction(answer, body) or _other_question(result, asked):
         raise VerifierProtocolError(wrong, status=answer.status)

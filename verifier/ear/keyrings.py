@@ -88,7 +88,7 @@ def read_jwks(document: bytes | str) -> VerificationKeys:
     Raises:
         EarError: ``KEYS_INVALID``: malformed, too large, no usable key, one kid twice, or a private key.
     """
-    data = document.encode() if isinstance(document, str) else document
+    data = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
     if len(data) > MAX_JWKS_BYTES:
         raise EarError(EarErrorCode.KEYS_INVALID, f"a JWKS longer than {MAX_JWKS_BYTES} bytes")
     try:

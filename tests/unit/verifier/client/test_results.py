@@ -144,6 +144,8 @@ TABLE: dict[str, Answer] = {
     "verdict missing": answer(without("verdict", result_body())),
     "evidence missing": answer(without("evidence_sha256", result_body())),
     "time without a zone": answer(result_body(evaluated_at="2026-03-01T12:00:05")),
+    "before all time, in UTC": answer(result_body(evaluated_at="0001-01-01T00:00:00+23:00")),
+    "after all time, in UTC": answer(result_body(claims__timestamp="9999-12-31T23:59:59-23:00")),
     "PCRs that are not hex": answer(result_body(claims__pcrs={"0": "zz"})),
     "a PCR without a number": answer(result_body(claims__pcrs={"zero": "00"})),
     "padded base64": answer(result_body(claims__public_key="AQIDBA==")),

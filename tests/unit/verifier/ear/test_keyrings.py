@@ -50,6 +50,7 @@ BAD: dict[str, str | bytes] = {
     "no kid": document({name: value for name, value in ENTRIES[0].items() if name != "kid"}),
     "the kid of another": document(ENTRIES[0] | {"kid": ENTRIES[1]["kid"]}),
     "not UTF-8": b'{"keys": ["\xff"]}',
+    "half a character": '{"keys": ["\ud800"]}',
     "too many": document(*[{}] * (MAX_JWKS_KEYS + 1), ENTRIES[0]),
     "too long": document(ENTRIES[0]) + " " * MAX_JWKS_BYTES,
     "bottomless": "[" * 50_000,
