@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from verifier.audit import AuditItem, ItemKind
@@ -12,7 +13,6 @@ from verifier.cli.inputs import MAX_INPUT_BYTES, base64_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import BinaryIO
 
 _COUNTED_AT_ONCE = 1 << 20
@@ -77,7 +77,7 @@ class DirectoryArchive:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._files(path)
-            elif entry.is_file():
+            elif _is_entry(entry):
                 yield path
 
     def _item(self, number: int, path: Path) -> AuditItem:
@@ -90,6 +90,14 @@ class DirectoryArchive:
             return AuditItem(number=number, name=name, kind=ItemKind.UNREADABLE, content=reason)
         text = base64_text(data)
         return AuditItem(number=number, name=name, kind=ItemKind.DOCUMENT, content=data if text is None else text)
+
+
+def _is_entry(entry: os.DirEntry[str]) -> bool:
+    """Tell a file; and a link to nothing, because what it led to is missing, which a row has to say."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
+    except OSError:  # links in a circle, or into what may not be looked at
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

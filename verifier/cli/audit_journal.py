@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from verifier.audit import AuditRow
 
+MAX_ROW_BYTES = 1024 * 1024
+"""Ten times the longest row, whose path is as long as a path can be; more is another's file, and not held."""
+
 
 def _lock(file: BinaryIO) -> None:
     """Take a file for this process alone, where the system can."""
@@ -70,7 +73,7 @@ class Journal:
         """
         self._file.seek(0)
         whole = 0
-        for line in self._file:
+        for line in iter(lambda: self._file.readline(MAX_ROW_BYTES), b""):
             if not line.endswith(b"\n"):
                 self._cut_off(line, whole)
                 break
@@ -102,6 +105,6 @@ class Journal:
 
     def _cut_off(self, line: bytes, whole: int) -> None:
         beginning = b'{"number":%d,' % self.summary.rows
-        if line[: len(beginning)] != beginning[: len(line)]:
+        if line[: len(beginning)] != beginning[: len(line)] or len(line) == MAX_ROW_BYTES:
             raise InputError(f"{self.path}: its last line is no row of this audit; nothing was changed")
         self._file.truncate(whole)

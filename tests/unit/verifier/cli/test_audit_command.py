@@ -23,6 +23,7 @@ from verifier import bundled_anchor
 from verifier.audit import AuditItem, ItemKind, make_job
 from verifier.cli.audit_archive import DirectoryArchive, LinesArchive
 from verifier.cli.audit_engines import CHUNK, check_in_order, leave_after, local_engine, prepare_worker
+from verifier.cli.audit_journal import MAX_ROW_BYTES
 from verifier.cli.exits import InputError
 from verifier.cli.inputs import MAX_INPUT_BYTES
 
@@ -149,6 +150,7 @@ def test_a_killed_audit_leaves_nobody_behind_and_goes_on(audit: Audit, world: Wo
     [
         (b"something else\n", "line 1 is no row of an audit; nothing was changed"),
         (b"a diary without an end", "its last line is no row of this audit; nothing was changed"),
+        (b'{"number":0,"id":"' + b"x" * MAX_ROW_BYTES, "its last line is no row of this audit; nothing was changed"),
         (b'{"number":7,"id"', "its last line is no row of this audit; nothing was changed"),
     ],
 )
@@ -263,6 +265,18 @@ def test_a_file_that_cannot_be_read_is_a_row(audit: Audit, world: World) -> None
     audit(folder, out, "--workers", "1")
     row = next(row for row in rows(out) if row["id"] == "d.cbor")
     assert (row["verdict"], str(row["problem"]).startswith("the file cannot be read")) == (None, True)
+
+
+@pytest.mark.parametrize("target", ["d.cbor", "not-there.cbor"])
+def test_a_link_that_leads_nowhere_is_a_row(audit: Audit, world: World, target: str) -> None:
+    """An archive whose documents are gone would pass, or one such link would end the audit of all the others."""
+    folder = world.folder / "links"
+    folder.mkdir()
+    (folder / "c.cbor").write_bytes(world.nsm().attestation())
+    (folder / "d.cbor").symlink_to(folder / target)
+    out = world.folder / "out.jsonl"
+    assert audit(folder, out, "--workers", "1").code == 1
+    assert [(row["id"], row["verdict"]) for row in rows(out)] == [("c.cbor", "affirmed"), ("d.cbor", None)]
 
 
 def test_an_archive_that_may_not_be_read_is_said_so(tmp_path: Path) -> None:
