@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -50,9 +51,9 @@ class KeyCache:
     def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._transport: Final = transport
         self._clock: Final = clock
-        self._lock: Final = asyncio.Lock()
         self._held: _Held | None = None
         self._asked_at: float | None = None
+        self._asking: asyncio.Task[VerificationKeys] | None = None
 
     async def get(self) -> VerificationKeys:
         """Give keys that the issuer still allows to be used.
@@ -63,13 +64,9 @@ class KeyCache:
         held = self._usable()
         if held is not None:
             return held.keys
-        async with self._lock:  # the others wait for the first one's answer
-            held = self._usable()
-            if held is not None:
-                return held.keys
-            if self._asked_lately():
-                raise KeysUnavailableError("the issuer's keys could not be had a moment ago")
-            return await self._ask()
+        if self._asked_lately():
+            raise KeysUnavailableError("the issuer's keys could not be had a moment ago")
+        return await self._ask()
 
     async def newer_than(self, known: VerificationKeys) -> VerificationKeys:
         """Give other keys where there may be some, and otherwise those that are known already.
@@ -77,20 +74,37 @@ class KeyCache:
         Raises:
             KeysUnavailableError: it could not be found out.
         """
-        async with self._lock:
-            held = self._usable()
-            if held is not None and held.keys is not known:
-                return held.keys
-            return known if self._asked_lately() else await self._ask()
+        held = self._usable()
+        if held is not None and held.keys is not known:
+            return held.keys
+        return known if self._asked_lately() else await self._ask()
 
     def _usable(self) -> _Held | None:
         held = self._held
         return held if held is not None and self._clock() < held.until else None
 
     def _asked_lately(self) -> bool:
-        return self._asked_at is not None and self._clock() < self._asked_at + PAUSE_S
+        """Tell whether there was an answer, or none, so lately that it is too early to ask again."""
+        return self._asking is None and self._asked_at is not None and self._clock() < self._asked_at + PAUSE_S
 
     async def _ask(self) -> VerificationKeys:
+        """Ask, or wait for the answer to who asked before.
+
+        The question is nobody's own: whoever gives up waiting for it, such as for a client that went away, takes it
+        from no one else.
+        """
+        if self._asking is None:
+            self._asked_at = self._clock()
+            self._asking = asyncio.create_task(self._fetch(self._asked_at))
+            self._asking.add_done_callback(self._end)
+        return await asyncio.shield(self._asking)
+
+    def _end(self, asking: asyncio.Task[VerificationKeys]) -> None:
+        self._asking = None
+        with suppress(asyncio.CancelledError):  # by the end of the event loop
+            asking.exception()  # known to whoever waited; and if nobody did, it is no news
+
+    async def _fetch(self, asked_at: float) -> VerificationKeys:
         question = Question(method="GET", target=JWKS_PATH, accept=", ".join(JWKS_TYPES))
 
         async def ask(within: float) -> Answer:
@@ -99,10 +113,9 @@ class KeyCache:
                 raise failure(answer)
             return answer
 
-        self._asked_at = self._clock()
         try:
             answer = await persist(ask, self._transport.limits, repeatable=True)
-            self._held = _read(answer, self._asked_at)
+            self._held = _read(answer, asked_at)
         except (ClientError, EarError) as error:
             raise KeysUnavailableError(f"the issuer's keys could not be had: {error}") from error
         return self._held.keys

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -18,7 +19,7 @@ from tests.unit.verifier.client.attacks.forge import (
     key_of,
 )
 from tests.unit.verifier.client.conftest import QUICK
-from tests.unit.verifier.client.fakes import Handler, always, http, problem, verifier
+from tests.unit.verifier.client.fakes import Handler, Request, always, http, problem, verifier
 from verifier.client import AsyncTokenVerifier, EarError, EarErrorCode, KeysUnavailableError, VerifierRefusedError
 from verifier.client.keys import JWKS_TYPES, PAUSE_S, KeyCache
 from verifier.client.transport import Transport
@@ -67,6 +68,29 @@ def test_keys_are_asked_for_once_by_however_many() -> None:
         assert all(keys is found[0] for keys in found)
 
     assert with_cache(use, give(JWKS)) == 1
+
+
+def test_whoever_gives_up_waiting_takes_the_keys_from_nobody_else() -> None:
+    """A stranger who asks and hangs up, over and over, would have every token of the others refused."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(request: Request) -> bytes | None:
+        asked.set()
+        assert go_on.wait(10)
+        return give(JWKS)(request)
+
+    async def use(cache: KeyCache, _: Clock) -> None:
+        stranger = asyncio.create_task(cache.get())
+        assert await asyncio.to_thread(asked.wait, 10)
+        stranger.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stranger
+        waiting = asyncio.create_task(cache.get())
+        await asyncio.sleep(0)
+        go_on.set()
+        assert (await waiting).find(SIGNER.kid).kid == SIGNER.kid
+
+    assert with_cache(use, slow) == 1
 
 
 @pytest.mark.parametrize(
@@ -120,6 +144,7 @@ def test_newer_keys_are_looked_for_at_a_rate() -> None:
         assert all(keys is newer[0] for keys in newer)
         assert newer[0].find(NEW.kid).kid == NEW.kid
         assert await cache.get() is newer[0]
+        assert await cache.newer_than(known) is newer[0]
         assert await cache.newer_than(newer[0]) is newer[0]
 
     assert with_cache(use, give(JWKS), give(ROTATED)) == 2
