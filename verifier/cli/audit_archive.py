@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from verifier.audit import AuditItem, ItemKind
+from verifier.cli.display import plain
 from verifier.cli.exits import InputError
 from verifier.cli.inputs import MAX_INPUT_BYTES, base64_text
 
@@ -70,7 +71,7 @@ class DirectoryArchive:
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
-            raise InputError(f"{folder}: {error.strerror}") from error
+            raise InputError(f"{plain(str(folder))}: {error.strerror}") from error
         for entry in entries:
             path = folder / entry.name
             if entry.name.startswith(".") or path.absolute() in self.leave_out:

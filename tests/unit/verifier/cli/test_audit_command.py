@@ -290,6 +290,13 @@ def test_an_archive_that_may_not_be_read_is_said_so(tmp_path: Path) -> None:
             archive.count()
 
 
+def test_a_folder_of_an_archive_is_named_as_what_can_be_seen(tmp_path: Path) -> None:
+    """Whoever made the archive would write on the terminal of whoever audits it."""
+    with pytest.raises(InputError) as caught:
+        DirectoryArchive(path=tmp_path / "\x1b[2Jgone", leave_out=frozenset()).count()
+    assert "\\x1b[2Jgone: No such file" in caught.value.message
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
