@@ -27,7 +27,7 @@ def verify_genuine(show: Show, folder: Path) -> None:
     document = _newest()
     if document is None:
         return
-    show.step("6. A genuine document, as of its own time, under AWS's own root")
+    show.step("A genuine document, as of its own time, under AWS's own root")
     claims = _command("inspect", str(document))["document"]
     policy = folder / "historical.toml"
     pcrs = ", ".join(f'{index} = "{claims["pcrs"][index]}"' for index in ("0", "1", "2"))

@@ -86,14 +86,14 @@ def _folder(show: Show, *, keep: bool) -> Iterator[Path]:
 
 def _run(show: Show, folder: Path) -> None:
     pki = ThrowawayPki()
-    show.step("1. A throwaway root, a policy, and the service")
+    show.step("A throwaway root, a policy, and the service")
     arguments = _configure(folder, pki)
     with Service(arguments, folder / "service.log") as service:
         show.say(f"nitro-verifier serve is ready on {service.url}")
         show.policy((folder / "policies" / f"{POLICY}.toml").read_text())
         _attest(show, service, pki, folder)
         verify_genuine(show, folder)
-        show.step("7. Stop")
+        show.step("Stop")
         code = service.stop()
         if code != 0:
             raise DemoError(
@@ -127,16 +127,16 @@ def _configure(folder: Path, pki: ThrowawayPki) -> list[str]:
 
 def _attest(show: Show, service: Service, pki: ThrowawayPki, folder: Path) -> None:
     good = SoftwareNsm(clock=now, pki=pki, build=BUILD)
-    show.step("2. The Relying Party fetches a nonce")
+    show.step("The Relying Party fetches a nonce")
     nonce = _fetch_nonce(service)
     show.say(f"POST /v1/nonces -> {len(nonce)} bytes, {nonce[:12].hex()}...")
-    show.step("3. The enclave has its security module sign a document over it")
+    show.step("The enclave has its security module sign a document over it")
     document = good.attestation(nonce=nonce, user_data=USER_DATA)
     (folder / "document.cbor").write_bytes(document)
     show.say(f"{len(document)} bytes for {good.module_id} (a software NSM: no hardware here)")
-    show.step("4. The service appraises it")
+    show.step("The service appraises it")
     _verify(show, service, document, Expectation(title="a good document", reasons=()))
-    show.step("5. Four that must be refused")
+    show.step("Four that must be refused")
     for expectation, refused in _refusals(service, pki, document):
         _verify(show, service, refused, expectation)
 

@@ -28,11 +28,13 @@ class Show:
     def __init__(self) -> None:
         """Take stdout as it is now."""
         self._console = output()
+        self._steps = 0
 
     def step(self, title: str) -> None:
-        """Begin a step."""
+        """Begin a step; they are counted here, because not every machine has something for each."""
+        self._steps += 1
         self._console.print()
-        self._console.print(Rule(Text(title, style=HEAD), align="left", style=DIM))
+        self._console.print(Rule(Text(f"{self._steps}. {title}", style=HEAD), align="left", style=DIM))
 
     def say(self, line: str) -> None:
         """Say one line."""
