@@ -334,6 +334,10 @@ class Rejection(Exception):  # noqa: N818 - a verdict on evidence, not an error 
         self.reason = reason
         self.detail = detail
 
+    def __str__(self) -> str:
+        """Say it in one line, for those who quote it in an error of their own."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
 
 class ConfigurationError(Exception):
     """Our own configuration is not good: every problem found is named, not only the first."""

@@ -87,6 +87,14 @@ def test_a_file_holds_exactly_one_certificate(data: bytes, problem: str) -> None
         load_anchor(data, name="other", sha256=SHA256)
 
 
+def test_a_refused_certificate_is_explained_in_words() -> None:
+    """An operator would read the inside of an exception."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_anchor(b"nothing", name="other", sha256=hashlib.sha256(b"nothing").hexdigest())
+    why = "(path.certificate-malformed: not the strict DER of an X.509 v3 certificate)"
+    assert caught.value.problems == (f"trust anchor other: not a P-384 certification authority's certificate {why}",)
+
+
 def test_the_fingerprint_must_be_the_certificates() -> None:
     """A root that was swapped on the way would be trusted."""
     for sha256 in ("0" * 64, SHA256[:-1] + ("0" if SHA256[-1] != "0" else "1")):
