@@ -253,6 +253,21 @@ def test_workers_auto_is_understood(folder: Path) -> None:
     assert load(folder, workers="auto").workers == count_cores()
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"port": "99999"}, "option port: must be a whole number from 0 to 65535"),
+        ({"engine": "rot13"}, "option engine: must be aws-lc or openssl"),
+        ({"reuse_port": "perhaps"}, "option reuse_port: must be true or false"),
+        ({"workers": "many"}, "option workers: must be a whole number from 1 to 256 or auto"),
+        ({"host": 5}, "option host: Expected `str`, got `int`"),
+    ],
+)
+def test_a_mistake_says_what_the_option_takes(folder: Path, given: dict[str, object], sentence: str) -> None:
+    """An operator would have to look it up, or to know our decoder's words."""
+    assert sentence in problems(policies=folder / "policies", **given)
+
+
 def _hard_limit() -> float:
     import resource  # noqa: PLC0415 - for this alone
 

@@ -74,7 +74,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reuse_port: bool = False
     unix_socket: str | None = None
     unix_socket_mode: Annotated[str, msgspec.Meta(pattern="^0?[0-7]{3}$")] = "0660"
-    vsock_port: Annotated[int, msgspec.Meta(ge=0, lt=_VSOCK_ANY)] | None = None
+    vsock_port: Annotated[int, msgspec.Meta(ge=0, le=_VSOCK_ANY - 1)] | None = None
     vsock_cid: Annotated[int, msgspec.Meta(ge=0, le=_VSOCK_ANY)] = _VSOCK_ANY
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] | Literal["auto"] = 1
     bundled_anchor: bool = True
@@ -123,7 +123,7 @@ def merge_options(
         try:
             values[name] = _convert(name, raw)
         except (msgspec.ValidationError, ValueError, RecursionError) as error:
-            problems.append(f"{where}: {error}")
+            problems.append(f"{where}: {_wanted(name) or error}")
     return Options(**values), problems  # type: ignore[arg-type]  # each was converted to its field's type
 
 
@@ -170,6 +170,26 @@ def _convert(name: str, raw: object) -> object:
     if isinstance(raw, tuple):
         raw = list(raw)
     return msgspec.convert(raw, kind, strict=not isinstance(raw, str))
+
+
+def _wanted(name: str) -> str | None:
+    """Say in an operator's words what an option takes; ``None`` for tables and texts."""
+    kind = msgspec.inspect.type_info(_FIELDS[name].type)
+    parts = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+    found = sorted(words for words in map(_words, parts) if words)
+    return f"must be {' or '.join(found)}" if found else None
+
+
+def _words(kind: msgspec.inspect.Type) -> str:
+    match kind:
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.IntType(ge=lowest, le=highest):
+            return f"a whole number from {lowest} to {highest}"
+        case msgspec.inspect.LiteralType(values=values):
+            return " or ".join(map(str, values))
+        case _:
+            return ""
 
 
 def _beside(folder: Path, name: str, value: object) -> object:
