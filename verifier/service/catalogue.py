@@ -52,6 +52,7 @@ nitro-verifier {version}: was this document made just now, by a genuine AWS Nitr
 
 POST /v1/nonces                    a nonce for the enclave to put into its document
 POST /v1/verify?policy=NAME        the document in the body; 200 only when it is affirmed
+POST /v1/explain?policy=NAME       the same document: what is wrong with it, in words
 GET  /v1/policies                  the policies there are
 GET  /openapi.json                 all of it, for machines
 GET  /.well-known/nitro-verifier   what this service takes and makes
