@@ -70,8 +70,15 @@ def _test_files(paths: Iterable[Path]) -> list[Path]:
                 raise InputError(f"{plain(str(path))}: no tests (*{TESTS_SUFFIX}) in this folder")
             found.extend(held)
         else:
-            found.append(path.with_name(path.stem + TESTS_SUFFIX) if holds_policy(path.name) else path)
+            found.append(_beside(path) if holds_policy(path.name) else path)
     return found
+
+
+def _beside(policy: Path) -> Path:
+    path = policy.with_name(policy.stem + TESTS_SUFFIX)
+    if policy.exists() and not path.exists():
+        raise InputError(f"{plain(str(policy))}: no tests for it: write {plain(path.name)} (docs/policies.md)")
+    return path
 
 
 def _run(tests: PolicyTests) -> _Tests:

@@ -151,5 +151,6 @@ def test_a_folder_or_policy_without_tests_does_not_pass(invoke: Invoke, world: W
     """CI would test nothing, and pass."""
     folder = invoke("policy", "test", world.folder)
     assert (folder.code, "no tests (*.tests.toml)" in folder.stderr) == (2, True)
-    assert invoke("policy", "test", world.policy).code == 2
+    untested = invoke("policy", "test", world.policy)
+    assert (untested.code, "no tests for it: write payments.tests.toml" in untested.stderr) == (2, True)
     assert invoke("policy", "test").code == 2
