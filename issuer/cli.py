@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pkgutil import iter_modules
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -65,8 +65,9 @@ for found in _found():
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     code = run(args)
-    _flush()
-    sys.exit(code)
+    # Both, before any exit: Python answers what it cannot write at its own end with exit code 120.
+    arrived = [_write_out(stream) for stream in (sys.stdout, sys.stderr)]
+    sys.exit(code if arrived[0] else ExitCode.OUTPUT_CLOSED)
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -114,13 +115,14 @@ def _run(args: Sequence[str] | None) -> int:
     return code
 
 
-def _flush() -> None:
-    """Write what is left; if nobody reads it any more, say so by the exit code and keep the interpreter quiet."""
+def _write_out(stream: TextIO) -> bool:
+    """Write what is left; tell whether anybody still reads it, and leave nothing over if not."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OUTPUT_CLOSED)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -376,6 +376,17 @@ def test_bytes_are_not_written_to_a_terminal() -> None:
     assert b"send it to a file" in done.stderr
 
 
+def test_a_reader_of_notes_that_goes_away_is_no_failure_of_pythons() -> None:
+    """`2>&1 | head` would end in exit code 120, which no page names, when it is a note that nobody reads any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "issuer.cli", "random", "65536", *SOFTWARE]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=writing, check=False, timeout=60, env=buffered)
+    os.close(writing)
+    assert done.returncode == 141
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
