@@ -18,6 +18,8 @@ class AuditSummary:
     rejected: int = 0
     not_judged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    first_problem: str | None = None
+    """The first entry that was not judged, and why; one is enough to see that an archive is no archive."""
 
     @property
     def rows(self) -> int:
@@ -28,6 +30,7 @@ class AuditSummary:
         """Count a row."""
         if row.verdict is None:
             self.not_judged += 1
+            self.first_problem = self.first_problem or f"{row.id}: {row.problem}"
         elif row.verdict == "affirmed":
             self.affirmed += 1
         else:

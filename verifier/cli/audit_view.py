@@ -32,6 +32,7 @@ class SummaryBody(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     not_judged: int
     reasons: dict[str, int]
+    first_problem: str | None
 
 
 def summary_body(summary: AuditSummary, output: str) -> SummaryBody:
@@ -43,18 +44,20 @@ def summary_body(summary: AuditSummary, output: str) -> SummaryBody:
         rejected=summary.rejected,
         not_judged=summary.not_judged,
         reasons=dict(sorted(summary.reasons.items())),
+        first_problem=summary.first_problem,
     )
 
 
 def show_summary(console: Console, summary: AuditSummary, output: str) -> None:
     """Print a summary."""
     counts = Text.assemble(
-        f"{summary.rows} entries: ",
+        f"{summary.rows} {'entry' if summary.rows == 1 else 'entries'}: ",
         (f"{summary.affirmed} affirmed", GOOD if summary.affirmed else DIM),
         ", ",
         (f"{summary.rejected} rejected", BAD if summary.rejected else DIM),
         ", ",
         (f"{summary.not_judged} not judged", WARN if summary.not_judged else DIM),
+        f"\nfirst not judged: {plain(summary.first_problem)}" if summary.first_problem else "",
         (f"\nrows in {plain(output)}", DIM),
     )
     title = Text("audit: historical, not about now", style=f"bold {WARN}")

@@ -132,6 +132,14 @@ def test_a_summary_counts_each_reason_once_a_row() -> None:
     assert summary.reasons == {"measurement.build-denied": 1}
 
 
+def test_a_summary_says_why_the_first_was_not_judged() -> None:
+    """Whoever audits a file that is no archive would read that nothing was judged, and not why."""
+    summary = AuditSummary()
+    for row in (check(item(document())), check(line(policy="nope")), check(line(id=""))):
+        summary.add(row)
+    assert summary.first_problem == "a.cbor: the entry names a policy that was not given"
+
+
 def replace_reasons(row: AuditRow, reasons: list[str]) -> AuditRow:
     fields = {name: getattr(row, name) for name in row.__struct_fields__}
     return AuditRow(**(fields | {"reasons": reasons}))

@@ -97,6 +97,15 @@ def test_an_archive_without_a_flaw_exits_0(audit: Audit, world: World) -> None:
     assert (body["historical"], body["rows"], body["affirmed"], body["reasons"]) == (True, 3, 3, {})
 
 
+def test_what_is_no_archive_is_explained(audit: Audit, world: World) -> None:
+    """An operator would learn that nothing was judged, and not why."""
+    archive, out = world.folder / "archive.txt", world.folder / "out.jsonl"
+    archive.write_text("hello")
+    outcome = audit(archive, out, "--workers", "1")
+    assert (outcome.code, "1 entry: 0 affirmed" in outcome.text) == (1, True)
+    assert "first not judged: line 1: not a JSON object" in outcome.text
+
+
 def test_the_output_is_no_document_of_its_own_archive(audit: Audit, world: World) -> None:
     """A resumed audit would find one entry more than before."""
     folder = directory(world)
