@@ -239,7 +239,7 @@ class Reason(StrEnum):
     )
     FRESHNESS_NONCE_MISMATCH = (
         "freshness.nonce-mismatch",
-        "The document carries another nonce than expected: a replayed or mixed-up document.",
+        "Replayed, or mixed up with another request's: send the document that was made over this nonce.",
     )
     FRESHNESS_NONCE_UNKNOWN = (
         "freshness.nonce-unknown",
@@ -251,7 +251,7 @@ class Reason(StrEnum):
     )
     FRESHNESS_NONCE_REPLAYED = (
         "freshness.nonce-replayed",
-        "This nonce was already used for an affirmed verification: each one counts once.",
+        "An affirmed verification used this nonce up: fetch a new one and attest again.",
     )
     FRESHNESS_NONCE_IN_FUTURE = (
         "freshness.nonce-in-future",
