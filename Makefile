@@ -1,4 +1,5 @@
-# Everything a person or CI runs. `make demo` and `make test` need nothing but Python 3.11 or newer and make.
+# Everything a person or CI runs. `make demo` needs nothing but Python 3.11 or newer and make; the tests run the
+# documentation's commands too, with bash, git, curl, openssl and (or some are skipped) jq.
 
 PYTHON ?= python3
 VENV := .venv
