@@ -107,7 +107,7 @@ def test_every_option_can_be_given_in_the_environment(folder: Path) -> None:
         "bundled_anchor": "false", "anchors": anchor, "engine": "openssl", "path_cache": "0", "audience": "a",
         "nonce_ttl": "1h", "nonce_keys": keys, "issuer": "https://a.example", "result_lifetime": "2m",
         "rejected_result_lifetime": "3s", "signing_keys": f'{{current = "{folder}/sign.jwk"}}',
-        "ephemeral_signing_key": "false", "historical": "allow", "single_use": "embedded",
+        "ephemeral_signing_key": "false", "historical": "allow", "inspector": "off", "single_use": "embedded",
         "state": f"{folder}/used", "max_in_flight": "3", "max_connections": "4",
         "header_timeout": "1s", "body_timeout": "1500ms", "keepalive_timeout": "1m",
         "shutdown_delay": "2s", "shutdown_timeout": "3s", "log_level": "error", "tcp": "true", "unix_socket": "s",

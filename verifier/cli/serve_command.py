@@ -38,6 +38,7 @@ _FLAGS = {
     "audience": "This service's name in its nonces; the same in all replicas.",
     "nonce_ttl": "How long a nonce lives unless the request says otherwise.",
     "historical": "Whether requests may ask for a verdict as of another time: off or allow.",
+    "inspector": "Whether browsers get the inspector page at /: on or off.",
     "issuer": "The URI that signed results name this service by.",
     "result_lifetime": "How long a signed affirmed result is good for.",
     "rejected_result_lifetime": "The same of a rejected one.",

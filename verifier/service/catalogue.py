@@ -16,6 +16,7 @@ from verifier.policy.canonical import write_policy
 from verifier.service.answers import Answer, json_answer
 from verifier.service.bodies import MAX_JSON_BODY, MAX_RAW_BODY, RAW_TYPES, read_query
 from verifier.service.forms import SIGNED
+from verifier.service.inspector import HTML, load_page
 from verifier.service.messages import (
     AnchorDetail,
     BuildBody,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from verifier.service.state import Service
 
 TOML = "application/toml"
+TEXT = "text/plain"
 NO_CACHE = "no-cache"
 """May be stored, must be asked for again: policies change when they are reloaded."""
 MAX_CONDITION = 1024
@@ -68,6 +70,7 @@ class Catalogue:
         """Describe ``service``."""
         self._service = service
         self._api = describe_api(service.version)
+        self._page = load_page(service.version) if service.settings.inspector else None
 
     async def list_policies(self, request: web.Request) -> web.StreamResponse:
         """``GET /v1/policies``."""
@@ -113,9 +116,12 @@ class Catalogue:
         return Answer(body=self._api, content_type=JSON, headers={hdrs.CACHE_CONTROL: NO_CACHE})
 
     async def index(self, request: web.Request) -> web.StreamResponse:
-        """``GET /``."""
-        choose_media_type(request, "text/plain")
-        return Answer(text=_INDEX.format(version=self._service.version), headers={hdrs.CACHE_CONTROL: NO_CACHE})
+        """``GET /``: the inspector page for browsers, a list of routes for everybody else."""
+        page = self._page
+        if choose_media_type(request, TEXT, *(() if page is None else (HTML,))) == HTML and page is not None:
+            return page.answer(request)
+        headers = {hdrs.CACHE_CONTROL: NO_CACHE, hdrs.VARY: hdrs.ACCEPT}
+        return Answer(text=_INDEX.format(version=self._service.version), headers=headers)
 
 
 def _cached(request: web.Request, tag: str, body: bytes, content_type: str) -> Answer:

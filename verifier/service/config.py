@@ -107,6 +107,8 @@ class Settings:
     """Who signs results; ``None`` when nobody does."""
     historical: bool
     """Whether a request may choose the time of verification."""
+    inspector: bool
+    """Whether browsers get the inspector page."""
     state: Path | None
     """The single-use guard's file; ``None`` when single use is off."""
     limits: Limits
@@ -193,6 +195,7 @@ class _Loading:
             keyring=self.keyring(options.nonce_keys),
             signer=self._try(lambda: load_signer(options, self.warnings)),
             historical=options.historical == "allow",
+            inspector=options.inspector == "on",
             state=self._state(),
             limits=self._limits(),
             log_level=options.log_level,

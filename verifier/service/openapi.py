@@ -97,7 +97,7 @@ def _paths() -> _Json:
         "/metrics": {
             "get": _operation("metrics", "What was counted, for Prometheus", {"200": _answer({"text/plain": _TEXT})})
         },
-        "/": {"get": _operation("index", "A word for people", {"200": _answer({"text/plain": _TEXT})}, *_NEGOTIATED)},
+        "/": {"get": _index()},
     }
 
 
@@ -184,6 +184,12 @@ def _tagged(name: str, summary: str, content: _Json, *kinds: ProblemType) -> _Js
         }
     ]
     return operation
+
+
+def _index() -> _Json:
+    tag = {"ETag": {"schema": {"type": "string"}}}
+    page = _answer({"text/plain": _TEXT, "text/html": _TEXT}, "The routes; for browsers, the inspector page.", tag)
+    return _operation("index", "A page for people", {"200": page, "304": _answer({}, "As before.", tag)}, *_NEGOTIATED)
 
 
 def _ready() -> _Json:

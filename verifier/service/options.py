@@ -90,6 +90,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     signing_keys: SigningKeysOption | None = None
     ephemeral_signing_key: bool = False
     historical: Literal["off", "allow"] = "off"
+    inspector: Literal["on", "off"] = "on"
     single_use: Literal["off", "embedded"] = "off"
     state: str | None = None
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 512
