@@ -80,10 +80,10 @@ docs-check: $(VENV)/.ready-dev
 	$(BIN)/python tests/check_docs.py
 
 lock-check:
-	@if grep -nE '://|^(-i|--index-url|--extra-index-url|--find-links|--trusted-host)|(^|[[:space:]])/[a-z]' requirements/*.txt examples/*/requirements.txt; then \
+	@if grep -nE '://|^(-i|--index-url|--extra-index-url|--find-links|--trusted-host)|(^|[[:space:]])/[a-z]' requirements/*.txt examples/*/requirements.txt bench/peer/*/requirements.txt; then \
 	  echo "a lock file names an index or a path of one machine" >&2; exit 1; fi
-	@if grep -n '"resolved"' tests/node/package-lock.json; then \
-	  echo "tests/node/package-lock.json names a registry: npm install --package-lock-only --omit-lockfile-registry-resolved" >&2; \
+	@if grep -n '"resolved"' tests/node/package-lock.json bench/peer/*/package-lock.json; then \
+	  echo "a package-lock.json names a registry: npm install --package-lock-only --omit-lockfile-registry-resolved" >&2; \
 	  exit 1; fi
 
 test: $(VENV)/.ready-dev $(VENV)/.ready-node  ## all tests, in random order, with branch coverage of verifier/ (PYTEST_ARGS=...)
@@ -127,6 +127,8 @@ lock: $(VENV)/.ready-dev  ## resolve requirements/*.txt anew (LOCK_ARGS=--upgrad
 	$(UV_COMPILE) pyproject.toml examples/enclave-app/requirements.in --constraint requirements/dev.txt \
 	  --output-file examples/enclave-app/requirements.txt
 	$(UV_COMPILE) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+	@# The benchmarks' peers: each in an environment of its own, as its users would have it.
+	for peer in bench/peer/*/requirements.in; do $(UV_COMPILE) $$peer --output-file $${peer%.in}.txt || exit 1; done
 	@$(MAKE) --no-print-directory lock-check
 
 clean:  ## remove what make made
