@@ -159,8 +159,12 @@ class Corpus:
 
     def binary(self, policy: str, count: int) -> list[bytes]:
         """Give requests with the document as it is."""
-        head = f"POST /v1/verify?policy={policy} HTTP/1.1\r\nContent-Type: application/cose\r\n"
-        return [_request(head, self.document()) for _ in range(count)]
+        return [self.request_for(self.document(), policy) for _ in range(count)]
+
+    @staticmethod
+    def request_for(document: bytes, policy: str) -> bytes:
+        """Give the request with a document as it is."""
+        return _request(f"POST /v1/verify?policy={policy} HTTP/1.1\r\nContent-Type: application/cose\r\n", document)
 
     def json(self, policy: str, count: int) -> list[bytes]:
         """Give requests with the document in JSON."""
