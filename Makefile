@@ -9,13 +9,14 @@ FUZZ_SECONDS ?= 600
 FUZZ_WORK ?= .fuzz
 HOST ?= 127.0.0.1
 PORT ?= 8080
+BENCH_ARGS ?=
 
 # Only folders that exist: mypy and ruff refuse to be given others.
 SOURCES = $(wildcard verifier issuer nitro_demo tests vectors bench examples/enclave-app examples/relying-party)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run check format docs-check test e2e-enclave vectors bench image lock lock-check fuzz clean
+.PHONY: help setup demo run check format docs-check test e2e-enclave vectors bench bench-guard image lock lock-check fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +79,7 @@ format: $(VENV)/.ready-dev  ## put the code in its normal form
 
 docs-check: $(VENV)/.ready-dev
 	$(BIN)/python tests/check_docs.py
+	$(BIN)/python bench/report.py --check
 
 lock-check:
 	@if grep -nE '://|^(-i|--index-url|--extra-index-url|--find-links|--trusted-host)|(^|[[:space:]])/[a-z]' requirements/*.txt examples/*/requirements.txt bench/peer/*/requirements.txt; then \
@@ -97,9 +99,11 @@ e2e-enclave: $(VENV)/.ready-dev  ## boot real enclave images in QEMU and test th
 vectors: $(VENV)/.ready-dev  ## write vectors/ anew
 	$(BIN)/python -m vectors.generate
 
-bench: $(VENV)/.ready-dev  ## time verification, and the worst an attacker can send
-	$(BIN)/python bench/verify.py
-	$(BIN)/python bench/hostile.py
+bench: $(VENV)/.ready-dev  ## five minutes of figures into bench/results.json and docs/performance.md (BENCH_ARGS=--quick, --full)
+	$(BIN)/python bench/run.py $(BENCH_ARGS)
+
+bench-guard: $(VENV)/.ready-dev  ## wide ratios that must not be lost, in a quarter of a minute
+	$(BIN)/python bench/guard.py
 
 fuzz: $(VENV)/.ready-dev  ## coverage-guided fuzzing for FUZZ_SECONDS, seeded from the vectors
 	@mkdir -p $(FUZZ_WORK)/appraise $(FUZZ_WORK)/readers

@@ -287,8 +287,12 @@ def main() -> None:
     for name, (cost, ratio) in report.items():
         print(f"{name:22} {cost.middle:10.1f} {ratio.middle:6.2f} {ratio.low:7.2f}-{ratio.high:.2f}")
     if arguments.json is not None:
-        plain = {name: {"microseconds": cost.middle, "in V": ratio.middle} for name, (cost, ratio) in report.items()}
-        arguments.json.write_text(json.dumps({"V": summarise(units).middle, **plain}, indent=1) + "\n")
+        plain: dict[str, object] = {
+            name: {"microseconds": cost.middle, "in V": ratio.middle, "low": ratio.low, "high": ratio.high}
+            for name, (cost, ratio) in report.items()
+        }
+        plain |= {"V": summarise(units).middle, "memory MB": memory}
+        arguments.json.write_text(json.dumps(plain, indent=1) + "\n")
 
 
 def _report(series: Sequence[Series], units: Sequence[float]) -> dict[str, tuple[Summary, Summary]]:

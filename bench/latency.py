@@ -116,6 +116,8 @@ def _report(series: Sequence[Series], windows: Sequence[float]) -> dict[str, obj
                 "answers": len(one.outcome.latencies_s),
                 "statuses": {str(status): count for status, count in one.outcome.statuses.items()},
                 "others": one.others,
+                "request bytes": one.outcome.sent_bytes / len(one.outcome.latencies_s),
+                "answer bytes": one.outcome.received_bytes / len(one.outcome.latencies_s),
                 **{name: one.outcome.percentile_ms(share) for name, share in PERCENTILES.items()},
                 "curve": [[share, one.outcome.percentile_ms(share)] for share in CURVE],
             }

@@ -43,6 +43,8 @@ class Outcome:
     """When each was due, in the same order."""
     statuses: Counter[int] = field(default_factory=Counter)
     elapsed_s: float = 0.0
+    sent_bytes: int = 0
+    received_bytes: int = 0
 
     @property
     def per_second(self) -> float:
@@ -123,7 +125,9 @@ class Client:
                 waiting.append(upcoming)
                 upcoming = next(arrivals, None)
             while waiting and self._idle:
-                self._idle.pop().send(next(requests), waiting.popleft())
+                request = next(requests)
+                self._idle.pop().send(request, waiting.popleft())
+                outcome.sent_bytes += len(request)
             may_send = upcoming is not None and bool(self._idle)
             pause = max(0.0, upcoming - now - SLEEP_MARGIN_S) if upcoming is not None and may_send else PATIENCE_S
             self._collect(outcome, begun, pause)
@@ -139,6 +143,7 @@ class Client:
                 outcome.latencies_s.append(perf_counter() - begun - connection.due)
                 outcome.due_s.append(connection.due)
                 outcome.statuses[status] += 1
+                outcome.received_bytes += len(connection.received)
                 self._idle.append(connection)
 
 

@@ -129,19 +129,14 @@ class Process:
 
 
 @contextmanager
-def running(peer: Peer, *, root: Path, at: datetime, log: IO[bytes]) -> Iterator[Process]:
-    """Run a peer, as at one moment, until the block ends.
+def running(peer: Peer, *, root: Path, log: IO[bytes], at: datetime | None = None) -> Iterator[Process]:
+    """Run a peer until the block ends, as at one moment unless that is now.
 
     Raises:
         NotInstalledError: it could not be installed.
         UnavailableError: there is no libfaketime.
     """
-    clock = {
-        "LD_PRELOAD": str(find_library("*/faketime/libfaketime.so.1", "libfaketime")),
-        "FAKETIME": at.strftime("%Y-%m-%d %H:%M:%S"),  # it stands still, however long we take
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "TZ": "UTC",
-    }
+    clock = {} if at is None else _stopped_clock(at)
     trust = {"PEER_ROOT": str(root), "PEER_ROOT_SHA256": anchor_fingerprint(root.read_bytes())}
     paths = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)}
     command = _command(peer)
@@ -152,6 +147,16 @@ def running(peer: Peer, *, root: Path, at: datetime, log: IO[bytes]) -> Iterator
             yield Process(child)
         finally:
             child.kill()
+
+
+def _stopped_clock(at: datetime) -> dict[str, str]:
+    """Have a process believe that it is this moment, however long it takes."""
+    return {
+        "LD_PRELOAD": str(find_library("*/faketime/libfaketime.so.1", "libfaketime")),
+        "FAKETIME": at.strftime("%Y-%m-%d %H:%M:%S"),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "TZ": "UTC",
+    }
 
 
 def _command(peer: Peer) -> Sequence[str]:

@@ -129,9 +129,7 @@ def main() -> int:
         meet_everyone(server, mix)
         most = statistics.median(saturation(server.port, requests, seconds=SATURATION_S))
         rate = arguments.share * most
-        print(
-            f"{pinned}; saturation {most:.0f}/s of this mix, {arguments.share:.0%} of it for {arguments.minutes:g} minutes"
-        )
+        print(f"{pinned}; saturation {most:.0f}/s of this mix; {rate:.0f}/s for {arguments.minutes:g} minutes")
         mix.due.clear()
         statuses, segments = soak(server, requests, rate, arguments.minutes * 60)
     report = judge(segments, statuses, mix.due)
@@ -222,7 +220,7 @@ def judge(segments: Sequence[Segment], statuses: Counter[int], due: Counter[int]
         "failed": wrong or grows or (slower and judged),
         "lines": [
             f"{statuses.total()} answers, {'NOT ' * wrong}all as they must be: {dict(statuses)}",
-            f"memory {'GROWS' if grows else 'does not grow'}: {grown:+.2f} +-{uncertain:.2f} MB an hour (95 %); {memory}",
+            f"memory {'GROWS' if grows else 'does not grow'}: {grown:+.1f} +-{uncertain:.1f} MB an hour; {memory}",
             f"p99 {first:.2f} ms in the first third, {last:.2f} ms in the last{'' if judged else ': not judged'}",
             f"others had {others:.0%} of the machine",
         ],

@@ -1,6 +1,6 @@
 """What several workers cost: time from start to ready, memory of each, and how connections are shared out.
 
-    python bench/workers.py [--workers 2] [--starts 5]
+    python bench/workers.py [--workers 2] [--starts 5] [--json FILE]
 
 Memory is the resident set (RSS, in which what is shared counts in full) and the proportional one (PSS), after a
 thousand appraisals.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import re
 import statistics
 import sys
@@ -79,6 +80,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -95,11 +97,16 @@ def main() -> int:
                 service.post("/v1/verify?policy=open", document, "application/cose").status for _ in range(APPRAISALS)
             )
             assert statuses == {200: APPRAISALS}
-            for worker, (rss, pss) in zip(workers, memory(workers), strict=True):
+            sizes = memory(workers)
+            for worker, (rss, pss) in zip(workers, sizes, strict=True):
                 print(f"worker {worker.pid:<14} RSS {rss:.1f} MB, PSS {pss:.1f} MB")
             print(f"{CONNECTIONS} connections        {spread(service.port, workers)}")
             text = str(service.get("/metrics").body["text"])
             print(re.findall(r"^nitro_verifier_workers .*$", text, re.MULTILINE)[0])
+    if options.json is not None:
+        ready, busy = (statistics.median(values) for values in zip(*starts, strict=True))
+        figures = {"start to ready s": ready, "of it processor s": busy, "RSS MB": max(rss for rss, _ in sizes)}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
 
 
