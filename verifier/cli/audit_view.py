@@ -67,7 +67,7 @@ def show_summary(console: Console, summary: AuditSummary, output: str) -> None:
         table.add_column(justify="right", style=HEAD)
         table.add_column()
         for reason, count in summary.reasons.most_common():
-            table.add_row(str(count), reason)
+            table.add_row(str(count), plain(reason))  # of rows that are there already, whoever wrote them
         console.print(table)
 
 

@@ -136,6 +136,15 @@ def test_an_audit_goes_on_where_it_stopped(audit: Audit, world: World, kept: int
     assert out.read_bytes() == whole
 
 
+def test_what_rows_say_that_were_there_already_does_nothing_to_a_terminal(audit: Audit, world: World) -> None:
+    """Whoever may write the file would write the summary: only the last row is checked again."""
+    archive, out = lines(world, 2), world.folder / "out.jsonl"
+    audit(archive, out, "--workers", "1")
+    out.write_bytes(out.read_bytes().replace(b'"reasons":[]', b'"reasons":["\\u001b[2Jx"]', 1))
+    outcome = audit(archive, out, "--workers", "1")
+    assert (b"\x1b" in outcome.stdout, "1 \\x1b[2Jx" in outcome.text) == (False, True)
+
+
 def test_a_killed_audit_leaves_nobody_behind_and_goes_on(audit: Audit, world: World, policy: Path) -> None:
     """SIGKILL would leave workers that wait for ever, or an archive half checked."""
     archive, out = lines(world, 20 * CHUNK), world.folder / "out.jsonl"
