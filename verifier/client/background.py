@@ -39,10 +39,15 @@ class Background(Generic[_Subject]):
     def __init__(self, make: Callable[[], _Subject]) -> None:
         make()  # what is wrong with the arguments is said here and not in the first call
         self._make: Final = make
-        self._lock: Final = threading.Lock()
+        self._lock = threading.Lock()
         self._worker: _Worker[_Subject] | None = None
         self._forked: list[_Worker[_Subject]] = []
         self._closed = False
+        _ALL.add(self)
+
+    def renew_lock(self) -> None:
+        """Begin with a lock that nobody holds, in a fork: the thread that held it is not there to give it back."""
+        self._lock = threading.Lock()
 
     def run(self, call: Callable[[_Subject], Coroutine[Any, Any, _Value]]) -> _Value:
         """Call and wait.
@@ -81,6 +86,17 @@ class Background(Generic[_Subject]):
             self._worker = _Worker(self._make())
             weakref.finalize(self, self._worker.stop)  # also at the interpreter's exit
         return self._worker
+
+
+_ALL: Final[weakref.WeakSet[Background[Any]]] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    for background in _ALL:
+        background.renew_lock()
+
+
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_renew_locks)  # of POSIX only, as forks are
 
 
 class _Worker(Generic[_Subject]):

@@ -154,6 +154,15 @@ client.close()
 if child:
     print("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
+FORK_IN_A_HURRY = """
+with client._background._lock:  # as another thread holds it that is just beginning a call
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        print("child", len(client.nonce().value), flush=True)
+        os._exit(0)
+print("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 INTERRUPT = """
 try:
     press = lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
@@ -183,6 +192,12 @@ def test_a_client_works_on_both_sides_of_a_fork() -> None:
     with verifier(give_nonce) as fake:
         printed = run(FORK, fake.url)
     assert sorted(printed) == ["child 58", "parent 58", "parent 58", "status 0"]
+
+
+def test_a_fork_in_the_middle_of_another_thread_s_call_hangs_nowhere() -> None:
+    """A server that forks while it serves would now and then have a worker that answers nothing."""
+    with verifier(give_nonce) as fake:
+        assert sorted(run(FORK_IN_A_HURRY, fake.url)) == ["child 58", "parent 58", "status 0"]
 
 
 def test_a_call_can_be_interrupted_and_the_client_used_again() -> None:
