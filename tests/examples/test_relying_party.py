@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from relying_party.__main__ import hello
+from relying_party.__main__ import hello, main
 from relying_party.admission import ATTESTATION
 from relying_party.aiohttp_middleware import attested_only
 from relying_party.asgi import AttestedOnly, Message, Receive, Send
@@ -141,3 +141,15 @@ def test_an_aiohttp_application_gets_requests_of_affirmed_enclaves_alone(case: s
     assert answered == status
     assert body == ({"hello": word, "policy": POLICY} if status == 200 else {"error": word})
     assert status == 200 or headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_verifier_that_cannot_be_asked_safely_is_a_mistake_in_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reader who tries it with `http://` and another machine would get a traceback."""
+    options = ["--verifier", "http://verifier.example", "--issuer", "https://verifier.example", "--policy", "payments"]
+    monkeypatch.setattr("sys.argv", ["relying_party", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "plain HTTP to another machine" in capsys.readouterr().err

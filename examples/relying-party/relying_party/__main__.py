@@ -44,7 +44,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090, help="on 127.0.0.1 (default: %(default)s)")
     given = parser.parse_args()
     expectations = Expectations(issuer=given.issuer, audience=given.audience, policy=given.policy)
-    web.run_app(make_app(given.verifier, expectations), host="127.0.0.1", port=given.port)
+    try:
+        app = make_app(given.verifier, expectations)
+    except ValueError as error:
+        parser.error(f"--verifier {given.verifier}: {error}")
+    web.run_app(app, host="127.0.0.1", port=given.port)
 
 
 if __name__ == "__main__":
