@@ -35,7 +35,8 @@ _LONGEST_S = 7 * 86_400
 _SECONDS = click.IntRange(1, _LONGEST_S)  # whole ones: `nan` is a float, and no time
 _SECONDS_OR_NONE = click.IntRange(0, _LONGEST_S)
 _EPILOG = (
-    "Exit codes: 0 stopped by SIGTERM or SIGINT, 2 wrong usage, not allowed, or the address cannot be listened on."
+    "Exit codes: 0 stopped by SIGTERM or SIGINT, 2 wrong usage, not allowed, or the address cannot be listened on, "
+    "3 a bug in this program."
 )
 
 
