@@ -93,7 +93,7 @@ class IdentityBody(msgspec.Struct, frozen=True, kw_only=True):
     """Whether two copies of an identity agree; reported and never judged."""
 
     name: str
-    outcome: Literal["agrees", "differs", "not applicable"]
+    outcome: Literal["agrees", "differs", "not-applicable"]
     detail: str
 
 

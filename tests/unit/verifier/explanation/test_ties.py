@@ -28,9 +28,9 @@ def outcomes(world: World, changes: dict[str, CborValue], leaf_name: str | None)
         ({}, ".us-east-1.aws.example", ["agrees", "differs", "agrees"]),
         ({}, ".us-east-1Xaws", ["agrees", "differs", "agrees"]),
         ({"module_id": OTHER}, ".us-east-1.aws", ["differs", "differs", "differs"]),
-        ({"module_id": "unsecure"}, ".us-east-1.aws", ["not applicable", "differs", "not applicable"]),
-        ({"pcrs": {0: bytes(48)}}, ".us-east-1.aws", ["not applicable", "agrees", "agrees"]),
-        ({"pcrs": {4: bytes(48)}}, ".us-east-1.aws", ["not applicable", "agrees", "agrees"]),
+        ({"module_id": "unsecure"}, ".us-east-1.aws", ["not-applicable", "differs", "not-applicable"]),
+        ({"pcrs": {0: bytes(48)}}, ".us-east-1.aws", ["not-applicable", "agrees", "agrees"]),
+        ({"pcrs": {4: bytes(48)}}, ".us-east-1.aws", ["not-applicable", "agrees", "agrees"]),
     ],
 )
 def test_each_copy_is_compared_by_itself(
