@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +38,10 @@ HANGS_S = 5.0
 
 class HangsError(Exception):
     """A peer does not answer, and its process is no longer of use."""
+
+
+class CrashesError(Exception):
+    """A peer's process has ended; the message says with what."""
 
 
 class NotInstalledError(Exception):
@@ -102,6 +106,7 @@ class Process:
 
         Raises:
             HangsError: it does not answer.
+            CrashesError: its process has ended.
         """
         order = {
             "document": b64encode(question.document).decode(),
@@ -110,13 +115,14 @@ class Process:
             "calls": calls,
         }
         to, back = cast("IO[bytes]", self._child.stdin), cast("IO[bytes]", self._child.stdout)
-        to.write(json.dumps(order).encode() + b"\n")
-        to.flush()
+        with suppress(BrokenPipeError):  # then there is no answer either
+            to.write(json.dumps(order).encode() + b"\n")
+            to.flush()
         if not select.select([back], [], [], HANGS_S + calls)[0]:
             raise HangsError
         if not (line := back.readline()):
-            msg = f"the peer ended with {self._child.wait()}"
-            raise AssertionError(msg)
+            msg = f"its process ended with {self._child.wait()}"
+            raise CrashesError(msg)
         return Answer(**json.loads(line))
 
     def cost_us(self, question: Question, calls: int) -> float:

@@ -60,6 +60,7 @@ NAMED_VECTORS = {
     "path.extension-unsupported.instance": "an unknown critical extension",
     "path.key-usage-invalid.instance": "an issuer that may not sign certificates",
     "path.expired.zonal": "an issuer that has expired",
+    "path.name-mismatch.loop": "two issuers that name each other",
     "path.name-mismatch.other-zonal": "an issuer of another name with the right key",
     "path.algorithm-unsupported.leaf-sha256": "a certificate signed with SHA-256",
     "path.key-unsupported.leaf-secp256r1": "a leaf with a P-256 key",

@@ -24,7 +24,17 @@ from typing import IO, TYPE_CHECKING, Any
 
 from bench.debian import UnavailableError
 from bench.machine import Watch
-from bench.peer_process import OURS, PEERS, HangsError, NotInstalledError, Peer, Process, Question, running
+from bench.peer_process import (
+    OURS,
+    PEERS,
+    CrashesError,
+    HangsError,
+    NotInstalledError,
+    Peer,
+    Process,
+    Question,
+    running,
+)
 from bench.peer_trials import (
     AWS_ROOT,
     NAMED_VECTORS,
@@ -44,7 +54,7 @@ SAMPLE_US = 25_000.0
 """Each sample makes about so much processor time of calls."""
 MIN_CALLS = 2
 WARM_UP_CALLS = 20
-ACCEPTS, REFUSES, HANGS = "accepts", "refuses", "hangs"
+ACCEPTS, REFUSES, NO_ANSWER = "accepts", "refuses", "never answers"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,11 +66,11 @@ class Row:
     """Why there is nothing else."""
     samples: list[float] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
-    """For each trial ``ACCEPTS``, ``REFUSES`` or ``HANGS``."""
+    """For each trial ``ACCEPTS``, ``REFUSES`` or ``NO_ANSWER``."""
 
 
 def main() -> int:
-    """Measure and print; 1 when a peer that is here does not accept the genuine document."""
+    """Measure and print; 1 when nothing could be timed, or a peer refuses the genuine document."""
     arguments = _arguments()
     try:
         genuine = genuine_document()
@@ -80,7 +90,7 @@ def main() -> int:
     _print(report)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
-    return int(any(row.failure.startswith("refuses") for row in rows))
+    return int(any(row.failure.startswith("refuses") or (row.failure and row.peer in OURS) for row in rows))
 
 
 def measure(rows: Sequence[Row], question: Question, rounds: int, log: IO[bytes]) -> None:
@@ -92,8 +102,8 @@ def measure(rows: Sequence[Row], question: Question, rounds: int, log: IO[bytes]
             try:
                 process = stack.enter_context(running(row.peer, root=AWS_ROOT, at=at, log=log))
                 entrants.append((row, process, _calls(process, question)))
-            except (NotInstalledError, UnavailableError) as error:
-                row.failure = str(error)
+            except (NotInstalledError, UnavailableError, CrashesError, HangsError) as error:
+                row.failure = str(error) or "does not answer"
             except AssertionError as error:
                 row.failure = f"refuses the genuine document: {error}"
         for _ in range(rounds):
@@ -120,11 +130,11 @@ def try_all(row: Row, *, every: bool, log: IO[bytes]) -> None:
 def _try(row: Row, trials: Iterable[Trial], root: Path, log: IO[bytes]) -> None:
     for at, together in groupby(trials, key=lambda trial: trial.at):
         left = list(together)
-        while left:  # a process that hangs is followed by another
-            with running(row.peer, root=root, at=at, log=log) as process, suppress(HangsError):
+        while left:  # a process that hangs or ends is followed by another
+            with running(row.peer, root=root, at=at, log=log) as process, suppress(HangsError, CrashesError):
                 while left:
                     trial = left.pop(0)
-                    row.answers[trial.name] = HANGS
+                    row.answers[trial.name] = NO_ANSWER
                     row.answers[trial.name] = ACCEPTS if process.ask(trial.question).accepted else REFUSES
 
 
@@ -168,7 +178,7 @@ def _let_through(row: Row, known: Mapping[str, Trial]) -> dict[str, object]:
     return {
         "asked": asked,
         "let through": wrong,
-        "hangs": [name for name, answer in row.answers.items() if answer == HANGS],
+        "never answers": [name for name, answer in row.answers.items() if answer == NO_ANSWER],
         "wrongly refused": [name for name, answer in row.answers.items() if known[name].accept and answer == REFUSES],
     }
 

@@ -92,8 +92,9 @@ def filled(page: str, results: Results) -> str:
     """Give the page with every block made anew; one without figures says which script is wanting."""
 
     def fill(match: re.Match[str]) -> str:
+        make = BLOCKS[match["name"]]
         try:
-            made = BLOCKS[match["name"]](results)
+            made = make(results)
         except KeyError as error:
             made = f"Not measured: {error} is not in bench/results.json."
         return f"{match[1]}\n{made}\n\n{match[3]}"
