@@ -17,6 +17,7 @@ import secrets
 import struct
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -122,11 +123,16 @@ class NonceContext:
 
     audience: str
     policy: str = ""
+    _encoded: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Write the bytes once: a context is made once, and looked for in every nonce that is read."""
+        parts = (self.policy.encode(), self.audience.encode())
+        object.__setattr__(self, "_encoded", b"".join([len(part).to_bytes(4) + part for part in parts]))
 
     def encode(self) -> bytes:
-        """Write the parts with their lengths, so that no two contexts have the same bytes."""
-        parts = (self.policy.encode(), self.audience.encode())
-        return b"".join(len(part).to_bytes(4) + part for part in parts)
+        """Give the parts with their lengths, so that no two contexts have the same bytes."""
+        return self._encoded
 
 
 class IssuedNonce(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,6 +210,12 @@ def check_nonce_time(nonce: IssuedNonce, *, document_at: int, at: int, skew: int
         raise Rejection(Reason.FRESHNESS_DOCUMENT_PREDATES_NONCE, f"signed {early:.1f} s before the nonce was issued")
 
 
+@lru_cache(maxsize=256)
+def _contexts(audience: str, policy: str) -> tuple[NonceContext, NonceContext]:
+    """Give what a nonce that is read for ``policy`` may have been issued for: that policy, or any."""
+    return NonceContext(audience=audience, policy=policy), NonceContext(audience=audience)
+
+
 def _mac(key: NonceKey, fields: bytes, context: NonceContext) -> bytes:
     return hmac.digest(key.secret, _DOMAIN + fields + context.encode(), hashlib.sha256)
 
@@ -234,5 +246,4 @@ class NonceService:
         Raises:
             Rejection: not one of ours.
         """
-        contexts = (NonceContext(audience=self.audience, policy=policy), NonceContext(audience=self.audience))
-        return read_nonce(nonce, self.keyring, contexts)
+        return read_nonce(nonce, self.keyring, _contexts(self.audience, policy))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from os import stat
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -51,22 +52,23 @@ INSERT INTO memory VALUES (1, :boot, :at, 0)
 ON CONFLICT (id) DO UPDATE SET boot = :boot, since = :at WHERE boot <> :boot
 """
 _USE = """
-INSERT INTO used SELECT :nonce, :expires_at FROM memory WHERE forgotten < :expires_at
+INSERT INTO used SELECT ?, ? FROM memory WHERE forgotten < ?
 ON CONFLICT DO NOTHING
 """
-_PROBE = "INSERT INTO probe VALUES (1, :at) ON CONFLICT (id) DO UPDATE SET at = :at"
+"""The nonce, and twice when it expires: values by their places are bound faster than by their names."""
+_PROBE = "INSERT INTO probe VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at"
 # What is about to be forgotten is noted before it is: should the process die in between, too much counts as used.
 _NOTE = """
 UPDATE memory SET forgotten = max(forgotten, ifnull((
     SELECT max(expires_at) FROM (
-        SELECT expires_at FROM used WHERE expires_at < :before ORDER BY expires_at LIMIT :batch
+        SELECT expires_at FROM used WHERE expires_at < ? ORDER BY expires_at LIMIT ?
     )
 ), 0))
 """
 _PURGE = """
 DELETE FROM used WHERE (expires_at, nonce) IN (
     SELECT expires_at, nonce FROM used WHERE expires_at <= (SELECT forgotten FROM memory)
-    ORDER BY expires_at LIMIT :batch
+    ORDER BY expires_at LIMIT ?
 )
 """
 
@@ -86,13 +88,14 @@ class EmbeddedGuard:
             ConfigurationError: it cannot be made, opened or written, or is no such file.
         """
         path = path.absolute()  # so that ":memory:" is the name of a file like any other
-        self._files = (path, Path(f"{path}-wal"), Path(f"{path}-shm"))
+        self._files = (str(path), f"{path}-wal", f"{path}-shm")
         self._uses = 0
         self._impatient_until: float | None = None
         self._lock = Lock()
         try:
             path.touch(mode=0o600)
             self._database = sqlite3.connect(path, OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+            self._cursor = self._database.cursor()
             try:
                 self._since = self._prepare(_read_boot_id() if boot is None else boot, at)
                 self._identity = _identity(self._files)
@@ -128,7 +131,7 @@ class EmbeddedGuard:
         """
         if int.from_bytes(nonce[_ISSUED_AT]) < self._since:
             return False
-        inserted = self._write(_USE, {"nonce": nonce, "expires_at": expires_at}) == 1
+        inserted = self._write(_USE, (nonce, expires_at, expires_at)) == 1
         self._uses += 1
         if self._uses % PURGE_EVERY == 0:
             self._purge(at)
@@ -140,13 +143,13 @@ class EmbeddedGuard:
         Raises:
             GuardUnavailableError: it could not be written.
         """
-        self._write(_PROBE, {"at": at})
+        self._write(_PROBE, (at,))
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def _write(self, statement: str, values: dict[str, object]) -> int:
+    def _write(self, statement: str, values: tuple[object, ...]) -> int:
         """Write, committed before this returns; give the number of rows."""
         try:
             if self._impatient_until is not None and monotonic() >= self._impatient_until:
@@ -156,9 +159,10 @@ class EmbeddedGuard:
                 # The paths lead other processes to other files: two memories are none.
                 msg = "the file of used nonces was replaced"
                 raise GuardUnavailableError(msg)
-            # One connection counts the rows of one statement at a time.
-            with self._lock, closing(self._database.execute(statement, values)) as cursor:
-                return cursor.rowcount
+            # One connection counts the rows of one statement at a time. None of them gives rows, so each has ended, and
+            # is committed, when it was executed; the cursor can be used again.
+            with self._lock:
+                return self._cursor.execute(statement, values).rowcount
         except (OSError, sqlite3.Error) as error:
             if self._impatient_until is None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 self._impatient_until = monotonic() + IMPATIENT_S
@@ -168,8 +172,8 @@ class EmbeddedGuard:
 
     def _purge(self, at: int) -> None:
         try:
-            self._write(_NOTE, {"before": at - KEEP_AFTER_EXPIRY_MS, "batch": PURGE_BATCH})
-            self._write(_PURGE, {"batch": PURGE_BATCH})
+            self._write(_NOTE, (at - KEEP_AFTER_EXPIRY_MS, PURGE_BATCH))
+            self._write(_PURGE, (PURGE_BATCH,))
         except GuardUnavailableError:
             return  # this use was committed; that old ones stay a little longer harms nobody
 
@@ -181,10 +185,10 @@ class EmbeddedGuard:
             return cursor.fetchone()[0]
 
 
-def _identity(files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+def _identity(files: tuple[str, str, str]) -> list[int]:
     """Tell the file and its log, which lives as long as anyone has it open, from any that replace them."""
-    found = [file.stat() for file in files]
-    return tuple((status.st_dev, status.st_ino) for status in found)
+    file, log, index = map(stat, files)
+    return [file.st_dev, file.st_ino, log.st_dev, log.st_ino, index.st_dev, index.st_ino]
 
 
 def _read_boot_id() -> str:
