@@ -15,16 +15,16 @@ import os
 import traceback
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable
     from types import TracebackType
 
-    from structlog.typing import FilteringBoundLogger, WrappedLogger
+    from structlog.typing import FilteringBoundLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -47,41 +47,40 @@ def make_logger(
         stream: where lines go; standard error by default, without a buffer that could fill or fail later.
         on_loss: called for each line that could not be written.
     """
-    logger: FilteringBoundLogger = structlog.wrap_logger(
-        _Lines(partial(os.write, _STANDARD_ERROR) if stream is None else stream.write, on_loss),
-        processors=[_stamp, _render],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        cache_logger_on_first_use=True,
-    )
-    return logger
+    lines = _Lines(partial(os.write, _STANDARD_ERROR) if stream is None else stream.write, on_loss)
+    filtering: type = structlog.make_filtering_bound_logger(LEVELS[level])
+    kind = type("ServiceLogger", (_OneStep, filtering), {})
+    # Bound at once, or each use would look up the logger again.
+    return cast("FilteringBoundLogger", structlog.wrap_logger(lines, processors=[], wrapper_class=kind).bind())
+
+
+class _OneStep(structlog.BoundLoggerBase):
+    """Makes a line in one step, because each request pays for it; structlog would pass a dict through a chain."""
+
+    def _proxy_to_logger(self, method_name: str, event: str | None = None, **facts: object) -> None:
+        facts["event"] = event
+        facts["level"] = method_name
+        facts["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._logger.put(_ENCODE({**self._context, **facts} if self._context else facts))
 
 
 class _Lines:
     """Writes lines; one that cannot be written is lost and counted: no verdict hangs on who reads the log."""
 
-    def __init__(self, write: Callable[[memoryview], int], on_loss: Callable[[], object]) -> None:
+    def __init__(self, write: Callable[[bytes], int], on_loss: Callable[[], object]) -> None:
         self._write = write
         self._on_loss = on_loss
 
-    def _put(self, line: bytes) -> None:
-        rest = memoryview(line + b"\n")
+    def put(self, line: bytes) -> None:
+        """Write one line, in as many pieces as it is taken."""
+        line += b"\n"
         try:
-            while rest:
-                rest = rest[self._write(rest) :]
+            written = self._write(line)
+            while written < len(line):
+                line = line[written:]
+                written = self._write(line)
         except OSError:  # the reader went away, the disk is full
             self._on_loss()
-
-    debug = info = warning = error = _put
-
-
-def _stamp(_: WrappedLogger, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event["level"] = method
-    event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return event
-
-
-def _render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> bytes:
-    return _ENCODE(event)
 
 
 def describe_exception(error: BaseException) -> dict[str, object]:
