@@ -52,8 +52,8 @@ def test_discovery_says_what_is_taken_made_and_trusted(service: Running) -> None
 
 
 def test_people_find_a_word_at_the_root(service: Running) -> None:
-    """Whoever opens it in a browser would see an error."""
-    reply = service.call("GET", "/", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
+    """Whoever tries it with curl would see an error."""
+    reply = service.call("GET", "/")
 
     assert (reply.status, reply.media_type) == (200, TEXT)
     assert b"/v1/verify" in reply.body

@@ -19,7 +19,7 @@
   const $ = (id) => document.getElementById(id);
   let chosen = null; // a file's name and bytes; null while the text counts
   let policies = new Map();
-  let asked = null; // the request on its way
+  let busy = false;
 
   /** Make an element; strings among the children become text. Attributes are ours alone, never a document's. */
   function make(name, attributes, ...children) {
@@ -30,7 +30,7 @@
   }
 
   const mono = (text) => make("span", { class: "mono" }, text);
-  const tag = (text) => make("span", { class: "tag" }, text);
+  const unproven = (doubt) => (doubt ? [" ", make("span", { class: "tag" }, "unproven")] : []);
 
   // --- reading what was given ---
 
@@ -101,8 +101,7 @@
     let response;
     try {
       response = await fetch(path, { cache: "no-store", redirect: "error", ...options });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
+    } catch {
       throw new Error("The service did not answer.");
     }
     const type = response.headers.get("Content-Type") || "";
@@ -117,7 +116,9 @@
       const listing = await ask("v1/policies");
       const usable = listing.policies.filter((policy) => policy.shadow_of === null);
       policies = new Map(usable.map((policy) => [policy.name, policy]));
-      $("policy").replaceChildren(...usable.map((policy) => make("option", { value: policy.name }, policy.name)));
+      const options = usable.map((policy) => make("option", { value: policy.name }, policy.name));
+      if (!listing.default_policy && options.length > 1) options.unshift(make("option", { value: "" }, "choose one"));
+      $("policy").replaceChildren(...options);
       if (listing.default_policy) $("policy").value = listing.default_policy;
       describePolicy();
     } catch (error) {
@@ -128,17 +129,21 @@
 
   function describePolicy() {
     const policy = policies.get($("policy").value);
-    if (!policy) return;
+    $("policy-says").textContent = policy ? sketch(policy) : "What to compare the document with.";
+  }
+
+  function sketch(policy) {
     const nonces = { required: "a nonce of this service", caller: "the nonce that you name", none: "no nonce" };
     const builds = `${policy.builds.length} ${policy.builds.length === 1 ? "build" : "builds"}`;
     const parts = [builds, `at most ${span(policy.max_age_ms / 1000)} old`, `asks for ${nonces[policy.nonce]}`];
     if (policy.evidence === "nitro-tpm") parts.push("for NitroTPM");
     if (policy.debug === "allow") parts.push("ALLOWS DEBUG MODE");
-    $("policy-says").textContent = parts.join("; ");
+    return parts.join("; ");
   }
 
   function request() {
     const { bytes } = readDocument();
+    if (!$("policy").value) throw new Error("Choose a policy to compare the document with.");
     const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
     const wanted = { document: btoa(binary), policy: $("policy").value };
     const nonce = $("nonce").value.trim();
@@ -149,26 +154,24 @@
   }
 
   async function explain() {
+    if (busy) return;
+    busy = true;
     complain("");
-    if (asked) asked.abort();
-    const mine = (asked = new AbortController());
     try {
       const body = JSON.stringify(request());
       $("status").textContent = "asking";
-      $("submit").disabled = true;
       const headers = { "Content-Type": "application/json", Accept: EXPLANATION };
-      const answer = await ask("v1/explain", { method: "POST", headers, body, signal: mine.signal });
+      const answer = await ask("v1/explain", { method: "POST", headers, body });
       $("explanation").replaceChildren(...sections(answer.explanation, answer.request_id));
       $("explanation").hidden = false;
-      $("status").textContent = `explained: ${answer.explanation.summary}`;
+      $("status").textContent = "explained below";
       $("explanation-title").focus();
       $("explanation").scrollIntoView();
     } catch (error) {
-      if (error.name === "AbortError") return;
       $("explanation").hidden = true; // it was about another request
       complain(error.message);
     }
-    $("submit").disabled = false;
+    busy = false;
   }
 
   function complain(text) {
@@ -180,30 +183,30 @@
   // --- showing an explanation ---
 
   function sections(facts, requestId) {
-    const doubt = facts.origin === "unproven" ? [" ", tag("unproven")] : [];
+    const doubt = facts.origin === "unproven";
     return [
       summary(facts),
-      facts.failed.length ? card("What to do", [], remedies(facts.checks)) : null,
-      card("Checks", [], checks(facts.checks)),
+      facts.failed.length ? card("What to do", false, remedies(facts.checks)) : null,
+      card("Checks", false, checks(facts.checks)),
       facts.builds ? card("Measurements beside the policy's builds", doubt, builds(facts.builds)) : null,
       card("Clock", doubt, clock(facts.clock)),
       facts.certificates.length ? card("Certificates", doubt, certificates(facts)) : null,
       facts.identity.length ? card("Identity", doubt, identity(facts.identity)) : null,
       facts.unaffirmed ? card("What the document says", doubt, stated(facts)) : null,
-      card("This explanation", [], about(facts, requestId)),
+      card("This explanation", false, about(facts, requestId)),
     ].filter(Boolean);
   }
 
-  function card(title, marks, ...content) {
-    return make("section", { class: "card" }, make("h2", {}, title, ...marks), ...content);
+  function card(title, doubt, ...content) {
+    return make("section", { class: "card" }, make("h2", {}, title, unproven(doubt)), ...content);
   }
 
   function summary(facts) {
     const at = facts.clock.historical ? `As of ${moment(facts.clock.at)}, not now.` : "";
     return make("div", { class: facts.failed.length ? "card summary failed" : "card summary" },
       make("p", { class: "eyebrow" }, "An explanation, not a verdict"),
-      make("h2", { id: "explanation-title", tabindex: "-1" }, sentence(facts.summary)),
-      make("p", { class: facts.origin === "proven" ? "" : "warn" }, make("strong", {}, ORIGINS[facts.origin] || facts.origin)),
+      make("h2", { id: "explanation-title", tabindex: "-1" }, facts.summary.charAt(0).toUpperCase() + facts.summary.slice(1)),
+      make("p", { class: facts.origin === "proven" ? "" : "warn" }, make("strong", {}, ORIGINS[facts.origin])),
       at ? make("p", { class: "warn" }, at) : null,
       make("p", { class: "hint" }, "It affirms nothing, and does not look whether a nonce was used before. ",
         make("code", {}, "POST /v1/verify"), " gives the verdict."));
@@ -212,8 +215,8 @@
   function remedies(checks) {
     const found = checks.flatMap((check) => check.reasons.map((reason) => [check, reason]));
     return make("ol", { class: "reasons" }, found.map(([check, reason]) => make("li", { id: anchor(check, reason) },
-      make("h3", {}, make("code", {}, reason.code), check.unproven ? [" ", tag("unproven")] : []),
-      reason.detail ? make("p", {}, sentence(reason.detail)) : null,
+      make("h3", {}, make("code", {}, reason.code), unproven(check.unproven)),
+      reason.detail ? make("p", {}, reason.detail) : null,
       make("p", {}, make("strong", {}, "→ "), reason.hint))));
   }
 
@@ -221,14 +224,14 @@
 
   function checks(all) {
     return make("ul", { class: "checks", id: "checks" }, all.map((check) => {
-      const [word, look] = OUTCOMES[check.outcome] || [check.outcome, "muted"];
       const doubt = check.unproven && check.outcome !== "not-checked";
+      const [word, look] = doubt && check.outcome === "passed" ? ["(ok)", "muted"] : OUTCOMES[check.outcome];
       const codes = check.reasons.map((reason) => make("p", {}, make("a", { href: `#${anchor(check, reason)}` }, make("code", {}, reason.code))));
       return make("li", { class: check.outcome },
         make("span", { class: `outcome ${look}` }, word),
         make("span", { class: "name" }, check.name),
         make("div", { class: "about" },
-          make("p", {}, sentence(check.question), doubt ? [" ", tag("unproven")] : []),
+          make("p", {}, check.question, unproven(doubt)),
           check.note ? make("p", { class: check.reasons.length ? "" : "muted" }, check.note) : null,
           codes));
     }));
@@ -261,7 +264,7 @@
     const cells = shown.map((build) => build.pcrs.find((pcr) => pcr.index === index));
     const [stated] = cells.filter(Boolean);
     return make("tr", {},
-      make("th", { scope: "row" }, `PCR${index} `, make("span", { class: "optional" }, stated.name)),
+      make("th", { scope: "row" }, `PCR${index}`, make("span", { class: "optional" }, stated.name)),
       make("td", {}, stated.actual === null ? make("span", { class: "bad-word" }, "absent") : mono(digits(stated.actual))),
       cells.map((pcr) => make("td", {}, expected(pcr))));
   }
@@ -369,7 +372,6 @@
 
   const facts = (rows) => make("dl", {}, rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
   const scroll = (label, table) => make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
-  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const moment = (text) => text && text.replace("T", " ").replace(/\.000Z$/, "Z");
 
   function span(seconds) {
