@@ -63,7 +63,7 @@ def with_broken_guard(service: Running) -> Reply:
     guard = service.service.guard
     assert guard is not None
     document = enclave().attestation(nonce=service.nonce())
-    path = guard._files[0]
+    path = Path(guard._files[0])
     away = path.with_suffix(".away")
     path.rename(away)
     try:
