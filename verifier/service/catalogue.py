@@ -119,7 +119,7 @@ class Catalogue:
         """``GET /``: the inspector page for browsers, a list of routes for everybody else."""
         page = self._page
         if choose_media_type(request, TEXT, *(() if page is None else (HTML,))) == HTML and page is not None:
-            return page.answer(request)
+            return page.answer(known=_has(request, page.tag))
         headers = {hdrs.CACHE_CONTROL: NO_CACHE, hdrs.VARY: hdrs.ACCEPT}
         return Answer(text=_INDEX.format(version=self._service.version), headers=headers)
 

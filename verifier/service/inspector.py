@@ -23,13 +23,10 @@ from verifier.service.answers import Answer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiohttp import web
-
 HTML = "text/html"
 
 _ASSETS = files("verifier.service").joinpath("page")
 _PLACEHOLDER = re.compile("@(style|script|version|max_bytes)@")
-_ANY_TAG = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +38,9 @@ class InspectorPage:
     tag: str
     """What tells one page from another: its digest."""
 
-    def answer(self, request: web.Request) -> Answer:
+    def answer(self, *, known: bool) -> Answer:
         """Give the page, or 304 to those who have it already (RFC 9110 section 13.1.2)."""
-        known = {tag.value for tag in request.if_none_match or ()}
-        if known & {self.tag, _ANY_TAG}:
+        if known:
             return Answer(status=HTTPStatus.NOT_MODIFIED, headers=self.headers)
         return Answer(body=self.body, content_type=HTML, charset="utf-8", headers=self.headers)
 
