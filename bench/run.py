@@ -47,7 +47,7 @@ STEPS = (
     Step(name="peers", script="peers.py", quick=("--rounds", "8", "--trials", "named"), full=("--rounds", "100")),
     Step(name="http", script="http_service.py", quick=("--rounds", "4"), full=("--rounds", "40")),
     Step(name="workers", script="workers.py", quick=("--starts", "2"), full=("--starts", "20")),
-    Step(name="throughput", script="throughput.py", quick=("--rounds", "2"), full=("--rounds", "20")),
+    Step(name="throughput", script="throughput.py", quick=("--rounds", "4", "--seconds", "2"), full=("--rounds", "20")),
     Step(name="latency", script="latency.py", quick=("--seconds", "3"), full=("--seconds", "30")),
     Step(name="scaling", script="scaling.py", quick=("--rounds", "5"), full=("--rounds", "40")),
     Step(name="store", script="store.py", quick=("--rounds", "5"), full=("--rounds", "40")),
