@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.machine import processor_time
 from tests.support.eif_writer import write_large_eif
 from verifier.reference_values.eif import measure_image
 
@@ -100,22 +101,14 @@ def measure(image: Path, rounds: int) -> list[Round]:
 
 def _round(image: Path, *, pass_first: bool) -> Round:
     """Take one round; who goes first alternates, so that what slows down over time slows both."""
-    busy, total = _processor_time()
+    busy, total = processor_time()
     if pass_first:
         plain, measured = _taken(plain_pass, image), _taken(_measure, image)
     else:
         measured, plain = _taken(_measure, image), _taken(plain_pass, image)
-    busy_after, total_after = _processor_time()
+    busy_after, total_after = processor_time()
     own = plain.processor + measured.processor
     return Round(measured=measured, plain=plain, others=max(busy_after - busy - own, 0.0) / (total_after - total))
-
-
-def _processor_time() -> tuple[float, float]:
-    """Give the seconds that all cores were busy, and all there were, since the machine started; Linux alone says."""
-    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    idle = fields[3] + fields[4]
-    ticks = os.sysconf("SC_CLK_TCK")
-    return (sum(fields) - idle) / ticks, sum(fields) / ticks
 
 
 def plain_pass(image: Path) -> None:

@@ -12,9 +12,10 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import sizing
+from bench.goals import Results, goals
 from bench.peer_trials import NAMED_VECTORS
 from bench.plots import draw
 
@@ -24,65 +25,6 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 PLOTS = PAGE.parent / "performance"
 _BLOCK = re.compile(r"(<!-- figures: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-_ANSWERS = "answers, two / one"
-CALM = 0.05
-"""Of the machine; where others had more, a goal that was missed says so."""
-
-Results = dict[str, Any]
-
-
-def _times(found: Results, beginning: str, mode: str) -> float:
-    (row,) = (row for name, row in found["peers"]["peers"].items() if name.startswith(beginning))
-    return float(row[f"times {mode}"]["middle"])
-
-
-def _half(found: Results) -> dict[str, float]:
-    half: dict[str, float] = next(one for one in found["latency"]["series"] if one["share"] == 0.5)  # noqa: PLR2004 - half
-    return half
-
-
-def _worst(found: Results, step: str) -> float:
-    return max(float(ratio) for ratio in found[step]["worst"].values())
-
-
-def _least_slope(found: Results) -> float:
-    """Give the lower end of the interval: above zero, memory grows and chance does not explain it."""
-    one = found["soak"]["slope"]
-    return float(one["MB per hour"] - one["half width"])
-
-
-def _slower(found: Results) -> float:
-    one = found["soak"]["p99"]
-    return float(one["last third"] / one["first third"])
-
-
-def _growth(found: Results) -> float:
-    return max(float(one["middle"]) for one in found["scaling"]["ratios"].values())
-
-
-GOALS: tuple[tuple[str, str, Callable[[Results], float], str, float], ...] = (
-    ("V / known enclave, library", "verify", lambda found: found["verify"]["aws-lc"]["warm"]["ratio"], ">=", 0.88),
-    ("2 V / new leaf, library", "verify", lambda found: found["verify"]["aws-lc"]["new leaf"]["ratio"], ">=", 0.82),
-    ("5 V / cold, library", "verify", lambda found: found["verify"]["aws-lc"]["cold"]["ratio"], ">=", 0.70),
-    ("naive verifier / ours, cold", "peers", lambda found: _times(found, "naive", "cold"), ">=", 5.0),
-    ("naive verifier / ours, known enclave", "peers", lambda found: _times(found, "naive", "warm"), ">=", 30.0),
-    ("evervault / ours, cold", "peers", lambda found: _times(found, "evervault", "cold"), ">=", 2.8),
-    ("evervault / ours, known enclave", "peers", lambda found: _times(found, "evervault", "warm"), ">=", 16.0),
-    ("epsilon / ours, cold", "peers", lambda found: _times(found, "epsilon", "cold"), ">=", 2.6),
-    ("epsilon / ours, known enclave", "peers", lambda found: _times(found, "epsilon", "warm"), ">=", 15.0),
-    ("service, binary body, in V", "http", lambda found: found["http"]["binary"]["in V"], "<=", 1.70),
-    ("service, JSON body, in V", "http", lambda found: found["http"]["JSON"]["in V"], "<=", 1.95),
-    ("p50 at half of saturation, ms", "latency", lambda found: _half(found)["p50"], "<=", 1.0),
-    ("answers of two workers / of one", "throughput", lambda found: found["throughput"][_ANSWERS]["middle"], ">=", 1.6),
-    ("memory of a worker, MB", "workers", lambda found: found["workers"]["RSS MB"], "<=", 75.0),
-    ("start to ready, s", "workers", lambda found: found["workers"]["start to ready s"], "<=", 0.5),
-    ("memory's slope near saturation, MB an hour", "soak", _least_slope, "<=", 0.0),
-    ("p99, last third / first third", "soak", _slower, "<=", 1.5),
-    ("worst input, in honest cold documents", "hostile", lambda found: _worst(found, "hostile"), "<=", 3.0),
-    ("worst request, in honest cold ones", "hostile-http", lambda found: _worst(found, "hostile-http"), "<=", 3.0),
-    ("most that a request grows with what is held", "scaling", _growth, "<=", 1.15),
-)
 
 
 def main() -> int:
@@ -128,6 +70,11 @@ def _spread(one: dict[str, float], digits: int = 2) -> str:
     return f"{one['middle']:.{digits}f} ({one['low']:.{digits}f}-{one['high']:.{digits}f})"
 
 
+def reached(found: Results) -> str:
+    """Hold what was measured against what was wanted."""
+    return _table([["goal", "wanted", "measured", "reached"], *goals(found)])
+
+
 def machine(found: Results) -> str:
     """Say where and when, and how much of the machine others had."""
     rows = [["what", "is"], *([name, str(value)] for name, value in found["machine"].items())]
@@ -136,21 +83,6 @@ def machine(found: Results) -> str:
         [f"`{name}`", run["at"], f"{run['seconds']:.0f} s", f"{run['others']:.0%}"] for name, run in runs.items()
     ]
     return f"{_table(rows)}\n\n{_table(taken)}"
-
-
-def goals(found: Results) -> str:
-    """Hold what was measured against what was wanted."""
-    rows = [["goal", "wanted", "measured", "reached"]]
-    for name, step, figure, relation, wanted in GOALS:
-        if step not in found:
-            rows.append([name, f"{relation} {wanted:g}", "", "not measured"])
-            continue
-        value = figure(found)
-        reached = value >= wanted if relation == ">=" else value <= wanted
-        calm = found[step]["run"]["others"] <= CALM
-        missed = "**no**" if calm else "no, on a busy machine"
-        rows.append([name, f"{relation} {wanted:g}", f"{value:.2f}", "yes" if reached else missed])
-    return _table(rows)
 
 
 def library(found: Results) -> str:
@@ -290,8 +222,8 @@ def hostile(found: Results) -> str:
 BLOCKS: dict[str, Callable[[Results], str]] = {
     made.__name__: made
     for made in (
+        reached,
         machine,
-        goals,
         library,
         peers,
         trials,
