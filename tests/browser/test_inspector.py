@@ -143,6 +143,7 @@ def test_a_file_can_be_dropped_on_the_page(page: Page, service: Running, tmp_pat
         ({"document": "hEShATgi!", "policy": "open"}, 'there is a "!" in it'),
         ({"document": "hEShA", "policy": "open"}, "Not whole as base64"),
         ({"document": "00" * 16385, "policy": "open"}, "16385 bytes: this service takes at most 16384."),
+        ({"document": " " * 65536 + "00", "policy": "open"}, "65538 characters"),
         ({"document": "00", "policy": "open", "nonce": "?"}, "nonce: not hex, base64 or base64url"),
         ({"document": "00", "policy": "open", "when": "other", "at": "yesterday"}, 'at: neither "document" nor a time'),
     ],

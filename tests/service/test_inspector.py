@@ -15,7 +15,7 @@ from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
 
 TEXT, HTML = "text/plain", "text/html"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
-ASSETS = ("inspector.css", "inspector.html", "inspector.js")
+ASSETS = ("explanation.js", "inspector.css", "inspector.html", "inspector.js")
 SINKS = re.compile(
     r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|Function\(|setTimeout|DOMParser|srcdoc|import\("
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HTML = "text/html"
 
 _ASSETS = files("verifier.service").joinpath("page")
+_SCRIPTS = ("explanation.js", "inspector.js")  # in this order: the second uses the first
 _PLACEHOLDER = re.compile("@(style|script|version|max_bytes)@")
 
 
@@ -47,7 +48,7 @@ class InspectorPage:
 
 def load_page(version: str) -> InspectorPage:
     """Put the page together from the package's files."""
-    style, script = _read("inspector.css"), _read("inspector.js")
+    style, script = _read("inspector.css"), "".join(map(_read, _SCRIPTS))
     parts = {"style": style, "script": script, "version": html.escape(version), "max_bytes": str(MAX_EVIDENCE_BYTES)}
     body = _PLACEHOLDER.sub(lambda match: parts[match[1]], _read("inspector.html")).encode()
     tag = hashlib.sha256(body).hexdigest()
