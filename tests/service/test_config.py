@@ -211,6 +211,13 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
 }
 
 
+def test_a_mistake_in_a_policy_names_its_file(folder: Path) -> None:
+    """An operator with fifty policies would look for the one that is not called after its file."""
+    path = folder / "policies" / "new.toml"
+    path.write_text('max_agge = "5m"\n' + policy_text(name="shop"))
+    assert problems(policies=folder / "policies") == (f"{path}: policy shop: unknown key 'max_agge'",)
+
+
 @pytest.mark.parametrize("case", MISTAKES)
 def test_a_mistake_is_refused_and_named(folder: Path, case: str) -> None:
     """It would come as a surprise, later."""

@@ -115,4 +115,7 @@ def _read_policy(path: Path) -> Policy:
     except UnicodeDecodeError as error:
         msg = f"{path}: not UTF-8"
         raise ConfigurationError(msg) from error
-    return read_policy(text, name=path.stem)
+    try:
+        return read_policy(text, name=path.stem)
+    except ConfigurationError as error:  # it names the policy, which its file need not be called after
+        raise ConfigurationError(*(f"{path}: {problem}" for problem in error.problems)) from error
