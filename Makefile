@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make demo` needs nothing but Python 3.11 or newer and make; the tests run the
-# documentation's commands too, with bash, git, curl, openssl and (or some are skipped) jq.
+# documentation's commands too, with bash, git, curl, openssl and, or some are skipped, jq and Chromium.
 
 PYTHON ?= python3
 VENV := .venv

@@ -19,6 +19,7 @@ from verifier.cli.inputs import (
     load_nonce_service,
     load_policy,
     read_evidence,
+    refuse_without,
     to_chosen_time,
     to_key_file,
     to_nonce,
@@ -85,6 +86,8 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     Every check is shown with its outcome, also behind the first that failed. This is no verdict: whether a nonce was
     used before is not looked at, and what an unproven document says is marked as unproven.
     """
+    if nonce_key is None:
+        refuse_without("--nonce-key-file", "audience")
     policy = None if policy_file is None else load_policy(policy_file)
     nonces = None if nonce_key is None else load_nonce_service(nonce_key, audience)
     verifier = Verifier(anchors=load_anchors(anchor_files), nonces=nonces)

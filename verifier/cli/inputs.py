@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from verifier import Keyring, NonceService, TrustAnchor, bundled_anchor, load_anchor, read_policy
 from verifier.cli.display import plain, warn
@@ -99,6 +100,18 @@ def to_key_file(_: click.Context, __: click.Parameter, text: str | None) -> KeyF
     if not (path and _SMALL_NUMBER.fullmatch(key_id)):
         raise click.BadParameter(f"{text!r} is not FILE{_KEY_ID}N with N from 0 to 255")
     return KeyFile(path=Path(path), id=int(key_id))
+
+
+def refuse_without(companion: str, *names: str) -> None:
+    """Refuse these options of the present command, which say nothing without another: they would be passed over.
+
+    Raises:
+        UsageError: one of them was given.
+    """
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} goes with {companion}")
 
 
 def to_pinned_files(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[PinnedFile, ...]:

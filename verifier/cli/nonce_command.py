@@ -11,7 +11,7 @@ import msgspec
 
 from verifier.cli.clock import now
 from verifier.cli.exits import ExitCode, exit_codes
-from verifier.cli.inputs import KeyFile, load_nonce_service, to_key_file, to_milliseconds
+from verifier.cli.inputs import KeyFile, load_nonce_service, refuse_without, to_key_file, to_milliseconds
 from verifier.reasons import ConfigurationError
 from verifier.service.options import Options
 from verifier.service.wire import write_bytes, write_time
@@ -49,6 +49,7 @@ def nonce(*, key_file: KeyFile | None, policy: str, audience: str, ttl_ms: int, 
     A nonce of your own proves freshness to you alone: use it once.
     """
     if key_file is None:
+        refuse_without("--key-file", "policy", "audience", "ttl_ms")
         _print({}, secrets.token_bytes(CALLER_NONCE_BYTES), form)
         return ExitCode.GOOD
     if ttl_ms % 1000:

@@ -115,7 +115,10 @@ def test_a_service_s_key_shows_when_its_nonce_ends(invoke: Invoke, world: World)
     assert "1 s after" in good.text
 
 
-@pytest.mark.parametrize("arguments", [["/nonexistent"], ["{document}", "--nonce", "!"], ["{document}", "--at", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["/nonexistent"], ["{document}", "--nonce", "!"], ["{document}", "--at", "x"], ["{document}", "--audience", "a"]],
+)
 def test_wrong_usage_exits_2(invoke: Invoke, world: World, arguments: list[str]) -> None:
     """A mistyped command would look like a failed check."""
     outcome = invoke("explain", *(argument.format(document=world.document) for argument in arguments))

@@ -85,6 +85,14 @@ def test_keys_and_lives_that_cannot_be_are_usage_errors(invoke: Invoke, key_file
     assert outcome.stderr.strip()
 
 
+@pytest.mark.parametrize("given", [("--policy", "payments"), ("--audience", "nitro-verifier"), ("--ttl", "2m")])
+def test_what_a_nonce_of_one_s_own_cannot_be_bound_to_is_refused(invoke: Invoke, given: tuple[str, str]) -> None:
+    """Whoever asks for a nonce for one policy would get one that is bound to nothing."""
+    outcome = invoke("nonce", *given)
+    assert (outcome.code, outcome.stdout) == (2, b"")
+    assert f"{given[0]} goes with --key-file" in outcome.stderr
+
+
 def test_bytes_are_not_written_to_a_terminal() -> None:
     """A terminal would interpret them."""
     code, shown = run_in_terminal("nonce", "--raw")
