@@ -11,7 +11,7 @@ from rich.text import Text
 
 from verifier.cli.display import DIM, GOOD, HEAD, WARN, output, plain, warn
 from verifier.cli.exits import ExitCode, exit_codes
-from verifier.cli.inputs import load_policy_in_force
+from verifier.cli.inputs import load_policy_in_force, refuse_without
 from verifier.cli.reference_inputs import read_text
 from verifier.evidence.pcrs import EvidenceKind
 from verifier.reference_values.key_policy import MAX_KEY_POLICY_BYTES, read_key_policy
@@ -42,6 +42,10 @@ def kms(*, file: Path, principals: tuple[str, ...], key_policies: tuple[Path, ..
 
     With --lint, compare key policies (or what "aws kms get-key-policy" printed) with FILE instead.
     """
+    if not key_policies:
+        refuse_without("--lint", "strict")
+    elif principals:
+        raise click.UsageError("--principal is for printing: --lint does not look at who may use the key")
     policy = load_policy_in_force(file)
     if key_policies:
         if policy.evidence is not EvidenceKind.ENCLAVE:

@@ -74,6 +74,20 @@ def test_what_is_no_key_policy_exits_2(policy: Path, tmp_path: Path, content: st
     assert call(kms, policy, "--lint", tmp_path / "missing.json").code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--strict",), "--strict goes with --lint"),
+        (("--lint", "key.json", "--principal", "arn:aws:iam::123456789012:role/a"), "--principal is for printing"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(policy: Path, arguments: tuple[str, ...], problem: str) -> None:
+    """A reader would believe that a key policy was held to the principal, or looked over at all."""
+    outcome = call(kms, policy, *arguments)
+    assert (outcome.code, outcome.stdout) == (2, b"")
+    assert problem in outcome.stderr
+
+
 def test_no_key_is_looked_over_by_the_rules_of_another_kind_of_evidence(tmp_path: Path) -> None:
     """A key for instances would be called open, or one for enclaves closed."""
     path = tmp_path / "ami.toml"
