@@ -1,4 +1,4 @@
-"""Check what the documents say against the tree: links, make targets, reason codes.
+"""Check what the documents say against the tree: links, indexes, make targets, reason codes.
 
 Run as ``python tests/check_docs.py``; it prints every mistake and exits 1 if there is one.
 """
@@ -73,10 +73,20 @@ def missing_reasons() -> list[str]:
     ]
 
 
+def unlisted_pages() -> list[str]:
+    """Pages that no index leads to: the README has those of docs/, and the decisions have one of their own."""
+    mistakes = []
+    for index, folder in (("README.md", "docs"), ("docs/adr/README.md", "docs/adr")):
+        linked = {(CHECKOUT / index).parent / link for link in _LINK.findall((CHECKOUT / index).read_text())}
+        missing = sorted(page.name for page in (CHECKOUT / folder).glob("*.md") if page not in linked)
+        mistakes += [f"{index}: no link to {folder}/{name}" for name in missing if name != "README.md"]
+    return mistakes
+
+
 def main() -> int:
     """Print every mistake; 1 if there is one."""
     targets = set(_TARGET.findall((CHECKOUT / "Makefile").read_text()))
-    mistakes = [f"{REASONS_PAGE}: {mistake}" for mistake in missing_reasons()]
+    mistakes = [*(f"{REASONS_PAGE}: {mistake}" for mistake in missing_reasons()), *unlisted_pages()]
     for page in pages():
         found = broken_links(page) + unknown_targets(page, targets) + machine_paths(page)
         mistakes += [f"{page.relative_to(CHECKOUT)}: {mistake}" for mistake in found]
