@@ -23,6 +23,7 @@ from tests.service.harness import COSE, HOST, POLICIES, enclave
 from tests.service.test_lifecycle import write_configuration
 
 FOLDER = "metrics"
+AFFIRMED = 'appraisals_total{policy="open",verdict="affirmed"}'
 
 
 class Service:
@@ -105,6 +106,10 @@ class Service:
         [value] = re.findall(rf"^nitro_verifier_{re.escape(name)} (\S+)$", text, re.MULTILINE)
         return float(value)
 
+    def until_counted(self, name: str, value: float) -> None:
+        """Wait for a sample's value: what another worker counted is told with that one's next beat."""
+        self.until(lambda: self.metric(name) == value)
+
     def exchanges(self) -> list[dict[str, Any]]:
         """What was said of exchanges of all workers."""
         return [line for line in self.lines("reloaded") if line["item"] == "configuration"]
@@ -136,7 +141,7 @@ def test_two_workers_are_one_service_from_start_to_end(tmp_path: Path) -> None:
     with service(tmp_path, unix_socket="s") as running:
         document = enclave().attestation()
         statuses = [running.verify(document)[0] for _ in range(20)]
-        affirmed = running.metric('appraisals_total{policy="open",verdict="affirmed"}')
+        running.until_counted(AFFIRMED, 20)
         requests = running.metric('http_requests_total{method="POST",route="/v1/verify",status="200"}')
         workers, ready = running.metric("workers"), running.ask("GET", "/readyz")
         pids = {line["pid"] for line in running.lines("appraisal")}
@@ -146,7 +151,7 @@ def test_two_workers_are_one_service_from_start_to_end(tmp_path: Path) -> None:
         left = [*(tmp_path / FOLDER).iterdir(), *tmp_path.glob("s")]
 
     assert statuses == [200] * 20
-    assert (affirmed, requests, workers, ready[0]) == (20, 20, 2, 200)
+    assert (requests, workers, ready[0]) == (20, 2, 200)
     assert pids <= running.serving()
     assert (code, modes, left) == (0, [0o700], [])
     events = [line["event"] for line in map(json.loads, running.log.read_text().splitlines())]
@@ -159,6 +164,7 @@ def test_the_death_of_a_worker_is_not_noticed_and_what_it_counted_stays(tmp_path
     document, statuses, stop = enclave().attestation(), [], threading.Event()
     with service(tmp_path) as running:
         before = [running.verify(document)[0] for _ in range(10)]
+        running.until_counted(AFFIRMED, 10)
         [first, other] = running.workers()
 
         def ask_on() -> None:
@@ -176,8 +182,8 @@ def test_the_death_of_a_worker_is_not_noticed_and_what_it_counted_stays(tmp_path
         stop.set()
         asking.join()
         running.until(lambda: running.metric("workers") == 2)
-        counted = running.metric('appraisals_total{policy="open",verdict="affirmed"}')
-        again = [running.metric('appraisals_total{policy="open",verdict="affirmed"}') for _ in range(5)]
+        counted = running.metric(AFFIRMED)
+        again = [running.metric(AFFIRMED) for _ in range(5)]
         left = list((tmp_path / FOLDER).glob(f"*/*_{first}.db"))
         code = running.end()
 
@@ -199,15 +205,13 @@ def test_a_nonce_counts_once_whichever_worker_is_asked(tmp_path: Path) -> None:
         with concurrent.futures.ThreadPoolExecutor(8) as clients:
             answers = list(clients.map(present, [document for document in documents for _ in range(4)]))
         pids = {line["pid"] for line in running.lines("appraisal")}
-        events = {
-            event: running.metric(f'nonces_total{{event="{event}"}}') for event in ("issued", "accepted", "replayed")
-        }
+        for event, count in {"issued": 40, "accepted": 40, "replayed": 120}.items():
+            running.until_counted(f'nonces_total{{event="{event}"}}', count)
 
     groups = [answers[start : start + 4] for start in range(0, len(answers), 4)]
     assert [sorted(status for status, _ in group) for group in groups] == [[200, 422, 422, 422]] * len(documents)
     assert {tuple(codes) for status, codes in answers if status == 422} == {("freshness.nonce-replayed",)}
     assert len(pids) == 2, "both must have been asked, or nothing was shown"
-    assert events == {"issued": 40, "accepted": 40, "replayed": 120}
 
 
 def test_sighup_exchanges_the_workers_without_losing_a_request_or_a_nonce(tmp_path: Path) -> None:
@@ -363,7 +367,7 @@ def test_the_files_of_workers_that_ended_do_not_pile_up(tmp_path: Path) -> None:
             running.until(lambda count=count: len(running.exchanges()) == count)  # type: ignore[misc]  # mypy does not infer it
             running.until(lambda: len(running.workers()) == 2)
         running.until(lambda: len(list((tmp_path / FOLDER).glob("*/histogram_*.db"))) == 3)
-        counted = running.metric('appraisals_total{policy="open",verdict="affirmed"}')
+        counted = running.metric(AFFIRMED)
         cpu = re.findall(r"^process_cpu_seconds_total (\S+)$", running.ask("GET", "/metrics")[1], re.MULTILINE)
         ours = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in running.workers())
 

@@ -1,13 +1,13 @@
 """What is counted: prometheus-client, one registry for each application, every label from a closed set.
 
-Children are bound when the application is made, because looking one up costs more than counting. Nothing that a client
-sends becomes a label: methods and statuses that are not known are ``other``, paths are route templates.
+Children are bound when the application is made, because looking one up costs more than counting, and what each request
+counts is added up first (``tallies``). Nothing that a client sends becomes a label: methods and statuses that are not
+known are ``other``, paths are route templates.
 """
 
 from __future__ import annotations
 
 from http import HTTPMethod, HTTPStatus
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -21,12 +21,14 @@ from verifier.policy.shadows import ShadowChange
 from verifier.reasons import Reason
 from verifier.result import Affirmed, Verdict
 from verifier.service.inventory import CacheCollector, InventoryCollector
+from verifier.service.tallies import Spread, StageTimer, Tallies, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from verifier.pipeline import Verifier
-    from verifier.result import AttestationResult
+    from verifier.policy.freshness import Freshness
+    from verifier.result import AttestationResult, Claims
     from verifier.service.policyfiles import PolicySet
 
 OTHER = "other"
@@ -46,6 +48,7 @@ _SKEW_BUCKETS = (-30, -10, -3, -1, -0.3, -0.1, 0, 0.1, 0.3, 1, 3, 10, 30)
 
 _METHODS = frozenset(HTTPMethod)
 _STATUSES = {status.value: str(status.value) for status in HTTPStatus}
+_NO_REASONS: frozenset[Reason] = frozenset()
 _NONCE_ISSUED_MS = slice(2, 8)
 """Where a nonce of ours says when it was issued."""
 
@@ -56,6 +59,8 @@ class Metrics:
     def __init__(self, policies: PolicySet, verifier: Verifier, *, version: str) -> None:
         """Make the metrics for these policies, and anchors that stay."""
         self.registry = CollectorRegistry()
+        self.tallies = Tallies()
+        self.registry.register(self.tallies)
         self.exposed = self.registry
         """What a scrape reads; with several processes, all that they have counted together."""
         self._inventory = InventoryCollector(policies, verifier, version=version)
@@ -79,10 +84,11 @@ class Metrics:
         self._reasons = self._counter("appraisal_reasons", "Reasons for rejecting.", "reason", "policy")
         self._stages = self._histogram("appraisal_stage_seconds", "Time in each stage.", _STAGE_BUCKETS, "stage")
         self._nonces = self._counter("nonces", "Nonces by what became of them.", "event")
-        self._age = self._histogram("document_age_seconds", "Age of authentic documents.", _AGE_BUCKETS)
-        self._skew = self._histogram(
-            "clock_skew_seconds", "The NSM's clock less ours, at least; 0 where both agree.", _SKEW_BUCKETS
+        self._age = self.tallies.spread(
+            self._histogram("document_age_seconds", "Age of authentic documents.", _AGE_BUCKETS)
         )
+        skew = "The NSM's clock less ours, at least; 0 where both agree."
+        self._skew = self.tallies.spread(self._histogram("clock_skew_seconds", skew, _SKEW_BUCKETS))
         self.in_flight = self._gauge("in_flight", "Requests being served.")
         self.connections = self._gauge("connections", "Connections open.")
         self._gauge("workers", "Processes that serve.").set(1)
@@ -109,15 +115,16 @@ class Metrics:
     def _bind(self) -> None:
         """Make every child there can be on the hot path; those that alerts look at then exist before they count."""
         self._named: set[str] = set()
-        self._verdict_of: dict[tuple[Verdict, str], Counter] = {}
+        self._affirmed_of: dict[str, Tally] = {}
+        self._rejected_of: dict[str, Tally] = {}
         self._shadow_of: dict[tuple[str, ShadowChange], Counter] = {}
         self._reason_of: dict[tuple[Reason, str], Counter] = {}
-        self._stage_of = {stage: self._stages.labels(stage=stage.value) for stage in Stage}
+        self._stage_of = {stage: self.tallies.spread(self._stages.labels(stage=stage.value)) for stage in Stage}
         self._until_timed = 1
-        self._nonce_of = {event: self._nonces.labels(event=event) for event in NONCE_EVENTS}
+        self._nonce_of = {event: self.tallies.count(self._nonces.labels(event=event)) for event in NONCE_EVENTS}
         self._shed_of = {limit: self._shed.labels(limit=limit) for limit in SHED_LIMITS}
-        self._request_of: dict[tuple[str, str, int | None], Counter] = {}
-        self._seconds_of: dict[str, Histogram] = {}
+        self._request_of: dict[tuple[str, str, int | None], Tally] = {}
+        self._seconds_of: dict[str, Spread] = {}
 
     def take_policies(self, policies: PolicySet) -> None:
         """Show these policies as those in force, and be ready to count for them before the first request is.
@@ -135,8 +142,8 @@ class Metrics:
 
     def _bind_policy(self, name: str) -> None:
         self._named.add(name)
-        for verdict in Verdict:
-            self._verdict_of[verdict, name] = self._appraisals.labels(verdict=verdict.value, policy=name)
+        for verdict, tally_of in ((Verdict.AFFIRMED, self._affirmed_of), (Verdict.REJECTED, self._rejected_of)):
+            tally_of[name] = self.tallies.count(self._appraisals.labels(verdict=verdict.value, policy=name))
 
     def _label(self, policy: str) -> str:
         return policy if policy in self._named else OTHER
@@ -147,23 +154,31 @@ class Metrics:
         if result.historical:
             self._historical.labels(verdict=result.verdict.value, policy=policy).inc()
             return
-        self._verdict_of[result.verdict, policy].inc()
         for outcome in result.shadows:
             self._shadow_of[self._label(outcome.policy), outcome.change].inc()
-        claims = result.claims if isinstance(result, Affirmed) else result.unaffirmed_claims
-        reasons = frozenset[Reason]() if isinstance(result, Affirmed) else frozenset(result.reasons)
+        if isinstance(result, Affirmed):
+            self._affirmed_of[policy].count += 1
+            self._count_times(result.claims, result.freshness, _NO_REASONS, affirmed=True)
+            return
+        self._rejected_of[policy].count += 1
+        reasons = frozenset(result.reasons)
         for reason in reasons:
             self._count_reason(reason, policy)
-        if claims is None or result.freshness is None:
-            return
-        age_ms = result.freshness.age_ms
+        if result.unaffirmed_claims is not None and result.freshness is not None:
+            self._count_times(result.unaffirmed_claims, result.freshness, reasons, affirmed=False)
+
+    def _count_times(self, claims: Claims, freshness: Freshness, reasons: frozenset[Reason], *, affirmed: bool) -> None:
+        age_ms, issued = freshness.age_ms, None
         self._age.observe(max(age_ms, 0) / 1000)
-        ours = result.freshness.mode is FreshnessMode.SERVICE_NONCE and claims.nonce is not None
-        if ours:
-            self._count_nonce(result, reasons)
-        known = ours and (isinstance(result, Affirmed) or Reason.FRESHNESS_DOCUMENT_PREDATES_NONCE in reasons)
-        issued = int.from_bytes((claims.nonce or b"")[_NONCE_ISSUED_MS]) if known else None
-        self._count_skew(age_ms, issued, int(claims.timestamp.timestamp() * 1000))
+        if freshness.mode is FreshnessMode.SERVICE_NONCE and claims.nonce is not None:
+            self._count_nonce(reasons, affirmed=affirmed)
+            if affirmed or Reason.FRESHNESS_DOCUMENT_PREDATES_NONCE in reasons:
+                issued = int.from_bytes(claims.nonce[_NONCE_ISSUED_MS])
+        # How far the NSM's clock must be off: it signed after the nonce was issued and before now.
+        if age_ms < 0:
+            self._skew.observe(-age_ms / 1000)
+        elif issued is not None:
+            self._skew.observe(min(int(claims.timestamp.timestamp() * 1000) - issued, 0) / 1000)
 
     def _count_reason(self, reason: Reason, policy: str) -> None:
         # Bound when first met: most of the reasons are never met under most of the policies.
@@ -172,20 +187,13 @@ class Metrics:
             child = self._reason_of[reason, policy] = self._reasons.labels(reason=reason.value, policy=policy)
         child.inc()
 
-    def _count_nonce(self, result: AttestationResult, reasons: frozenset[Reason]) -> None:
-        if isinstance(result, Affirmed):
-            self._nonce_of["accepted"].inc()
+    def _count_nonce(self, reasons: frozenset[Reason], *, affirmed: bool) -> None:
+        if affirmed:
+            self._nonce_of["accepted"].count += 1
         elif Reason.FRESHNESS_NONCE_EXPIRED in reasons:
-            self._nonce_of["expired"].inc()
+            self._nonce_of["expired"].count += 1
         elif Reason.FRESHNESS_NONCE_REPLAYED in reasons:
-            self._nonce_of["replayed"].inc()
-
-    def _count_skew(self, age_ms: int, issued_ms: int | None, signed_ms: int) -> None:
-        """Count how far the NSM's clock must be off: it signed after the nonce was issued and before now."""
-        if age_ms < 0:
-            self._skew.observe(-age_ms / 1000)
-        elif issued_ms is not None:
-            self._skew.observe(min(signed_ms - issued_ms, 0) / 1000)
+            self._nonce_of["replayed"].count += 1
 
     def count_explanation(self, policy: str) -> None:
         """Count a document that was explained, which is no appraisal."""
@@ -193,7 +201,7 @@ class Metrics:
 
     def count_nonce_issued(self) -> None:
         """Count a nonce that was handed out."""
-        self._nonce_of["issued"].inc()
+        self._nonce_of["issued"].count += 1
 
     def count_shed(self, limit: str) -> None:
         """Count a request or a connection turned away; ``limit`` is one of ``SHED_LIMITS``."""
@@ -201,20 +209,22 @@ class Metrics:
 
     def count_request(self, route: str, method: str, status: int | None, seconds: float) -> None:
         """Count an answer, or with no status a client that went away; ``route`` is a template, never a path."""
-        key = (route, method, status)
-        child = self._request_of.get(key)
-        if child is None:
-            # Bounded: templates times known methods times known statuses.
-            key = (route, method if method in _METHODS else OTHER, status)
+        tally = self._request_of.get((route, method, status)) or self._bind_request(route, method, status)
+        tally.count += 1
+        spread = self._seconds_of.get(route)
+        if spread is None:
+            spread = self._seconds_of[route] = self.tallies.spread(self._request_seconds.labels(route=route))
+        spread.observe(seconds)
+
+    def _bind_request(self, route: str, method: str, status: int | None) -> Tally:
+        # Bounded: templates times known methods times known statuses.
+        key = (route, method if method in _METHODS else OTHER, status)
+        tally = self._request_of.get(key)
+        if tally is None:
             text = ABORTED if status is None else _STATUSES.get(status, OTHER)
-            child = self._requests.labels(route=route, method=key[1], status=text)
-            if key[1] != OTHER:
-                self._request_of[key] = child
-        child.inc()
-        histogram = self._seconds_of.get(route)
-        if histogram is None:
-            histogram = self._seconds_of[route] = self._request_seconds.labels(route=route)
-        histogram.observe(seconds)
+            tally = self.tallies.count(self._requests.labels(route=route, method=key[1], status=text))
+            self._request_of[key] = tally
+        return tally
 
     def stage_timer(self) -> Callable[[Stage], None]:
         """Begin timing the stages of one appraisal; only one in ``TIME_EVERY`` really is."""
@@ -223,20 +233,3 @@ class Metrics:
             return ignore_stage
         self._until_timed = TIME_EVERY
         return StageTimer(self._stage_of)
-
-
-class StageTimer:
-    """Told of each stage's end, it counts the time since the one before."""
-
-    __slots__ = ("_histograms", "_since")
-
-    def __init__(self, histograms: Mapping[Stage, Histogram]) -> None:
-        """Begin now."""
-        self._histograms = histograms
-        self._since = perf_counter()
-
-    def __call__(self, stage: Stage) -> None:
-        """Note the end of ``stage``."""
-        now = perf_counter()
-        self._histograms[stage].observe(now - self._since)
-        self._since = now

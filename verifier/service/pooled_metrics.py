@@ -139,6 +139,7 @@ class Member(Collector):
 
     def show(self) -> None:
         """Write what this process holds now to where the others can read it."""
+        self._metrics.tallies.settle()
         for gauge in (self._metrics.in_flight, self._metrics.connections):
             for family in gauge.collect():
                 gauge.set(family.samples[0].value)

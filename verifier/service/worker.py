@@ -74,11 +74,13 @@ class ServiceWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         for number in HELD_SIGNALS:
             loop.add_signal_handler(number, stop.set)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
-        beating = asyncio.create_task(self._beat(self.app.metrics.expose(service.metrics), stop))
+        member = self.app.metrics.expose(service.metrics)
+        beating = asyncio.create_task(self._beat(member, stop))
         try:
             await serve(service, self._listeners(), stop=stop, on_ready=partial(self._say_ready, service))
         finally:
             beating.cancel()
+            member.show()  # what was counted since the last beat
 
     def _listeners(self) -> list[Listener]:
         """Keep the sockets to accept from: each has a worker, also where there are fewer or more of those."""
