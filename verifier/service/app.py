@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
 
@@ -17,9 +17,10 @@ from verifier.service.shortcut import Shortcut
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from verifier.service.answers import Answer
     from verifier.service.state import Service
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Handler = Callable[[web.Request], Awaitable[Answer]]
 
 
 def make_app(service: Service) -> web.Application:
@@ -41,7 +42,7 @@ def make_app(service: Service) -> web.Application:
     _add(app, "/metrics", hdrs.METH_GET, probes.metrics)
     _add(app, "/", hdrs.METH_GET, catalogue.index)
     # Last, so that every other path is ours too: aiohttp's own answers are not problems and name the software.
-    app.router.add_route(hdrs.METH_ANY, FALLBACK_PATH, _not_found, expect_handler=expect)
+    app.router.add_route(hdrs.METH_ANY, FALLBACK_PATH, _for_aiohttp(_not_found), expect_handler=expect)
     return app
 
 
@@ -50,14 +51,19 @@ def _add(app: web.Application, path: str, method: str, handler: Handler) -> None
     resource = app.router.add_resource(path)
     methods = [method, hdrs.METH_HEAD] if method == hdrs.METH_GET else [method]
     for each in methods:
-        resource.add_route(each, handler, expect_handler=expect)
+        resource.add_route(each, _for_aiohttp(handler), expect_handler=expect)
     allowed = ", ".join(methods)
 
-    async def refuse(_: web.Request) -> web.StreamResponse:
+    async def refuse(_: web.Request) -> Answer:
         raise ProblemError(ProblemType.METHOD_NOT_ALLOWED, f"taken here: {allowed}", headers={hdrs.ALLOW: allowed})
 
-    resource.add_route(hdrs.METH_ANY, refuse, expect_handler=expect)
+    resource.add_route(hdrs.METH_ANY, _for_aiohttp(refuse), expect_handler=expect)
 
 
-async def _not_found(_: web.Request) -> web.StreamResponse:
+def _for_aiohttp(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Give a handler as aiohttp wants it: the edge around it makes a response of its answer."""
+    return cast("Callable[[web.Request], Awaitable[web.StreamResponse]]", handler)
+
+
+async def _not_found(_: web.Request) -> Answer:
     raise ProblemError(ProblemType.NOT_FOUND, "GET / says what there is")

@@ -72,7 +72,7 @@ class Catalogue:
         self._api = describe_api(service.version)
         self._page = load_page(service.version) if service.settings.inspector else None
 
-    async def list_policies(self, request: web.Request) -> web.StreamResponse:
+    async def list_policies(self, request: web.Request) -> Answer:
         """``GET /v1/policies``."""
         choose_media_type(request, JSON)
         read_query(request, frozenset())
@@ -83,7 +83,7 @@ class Catalogue:
         body = msgspec.json.encode(listing)
         return _cached(request, hashlib.sha256(body).hexdigest(), body, JSON)
 
-    async def show_policy(self, request: web.Request) -> web.StreamResponse:
+    async def show_policy(self, request: web.Request) -> Answer:
         """``GET /v1/policies/{name}``: JSON, or the canonical text that the digest in every result is of."""
         media_type = choose_media_type(request, JSON, TOML)
         read_query(request, frozenset())
@@ -96,12 +96,12 @@ class Catalogue:
         # Another form of the same needs another tag (RFC 9110 section 8.8.3).
         return _cached(request, f"{policy.sha256}.json", msgspec.json.encode(detail), JSON)
 
-    async def discover(self, request: web.Request) -> web.StreamResponse:
+    async def discover(self, request: web.Request) -> Answer:
         """``GET /.well-known/nitro-verifier``."""
         choose_media_type(request, JSON)
         return json_answer(_discovery(self._service), cache=NO_CACHE)
 
-    async def show_keys(self, request: web.Request) -> web.StreamResponse:
+    async def show_keys(self, request: web.Request) -> Answer:
         """``GET /.well-known/jwks.json``: the keys of signed results, the next and the previous one included."""
         choose_media_type(request, JWKS, JSON)
         read_query(request, frozenset())
@@ -110,23 +110,24 @@ class Catalogue:
             return Answer(body=_NO_KEYS, content_type=JWKS, headers={hdrs.CACHE_CONTROL: NO_CACHE})
         return Answer(body=signer.jwks, content_type=JWKS, headers={hdrs.CACHE_CONTROL: KEYS_CACHE})
 
-    async def show_api(self, request: web.Request) -> web.StreamResponse:
+    async def show_api(self, request: web.Request) -> Answer:
         """``GET /openapi.json``."""
         choose_media_type(request, JSON)
         return Answer(body=self._api, content_type=JSON, headers={hdrs.CACHE_CONTROL: NO_CACHE})
 
-    async def index(self, request: web.Request) -> web.StreamResponse:
+    async def index(self, request: web.Request) -> Answer:
         """``GET /``: the inspector page for browsers, a list of routes for everybody else."""
         page = self._page
         if choose_media_type(request, TEXT, *(() if page is None else (HTML,))) == HTML and page is not None:
             return page.answer(known=_has(request, page.tag))
-        headers = {hdrs.CACHE_CONTROL: NO_CACHE, hdrs.VARY: hdrs.ACCEPT}
-        return Answer(text=_INDEX.format(version=self._service.version), headers=headers)
+        headers: dict[str, str] = {hdrs.CACHE_CONTROL: NO_CACHE, hdrs.VARY: hdrs.ACCEPT}
+        text = _INDEX.format(version=self._service.version)
+        return Answer(body=text.encode(), content_type=f"{TEXT}; charset=utf-8", headers=headers)
 
 
 def _cached(request: web.Request, tag: str, body: bytes, content_type: str) -> Answer:
     """Answer with an entity tag; the body is left out when the client has it already (RFC 9110 section 13.1.2)."""
-    headers = {hdrs.ETAG: f'"{tag}"', hdrs.VARY: hdrs.ACCEPT, hdrs.CACHE_CONTROL: NO_CACHE}
+    headers: dict[str, str] = {hdrs.ETAG: f'"{tag}"', hdrs.VARY: hdrs.ACCEPT, hdrs.CACHE_CONTROL: NO_CACHE}
     if _has(request, tag):
         return Answer(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Answer(body=body, content_type=content_type, headers=headers)

@@ -154,7 +154,7 @@ class Connection(web.RequestHandler):
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - aiohttp's text quotes the client
-    ) -> Answer:
+    ) -> web.StreamResponse:
         """Answer what never reached the application: bytes that are not HTTP, or a failure beneath it."""
         if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
             msg = "an answer was begun already, or nobody is there to take one"
@@ -164,8 +164,8 @@ class Connection(web.RequestHandler):
             self._service.metrics.bugs.inc()
             log_failure(self._service.log, "bug", exc)
         answer = answer_outside(ProblemError(kind), self._service)
-        answer.force_close()
-        return answer
+        answer.closes = True
+        return answer.to_response()
 
 
 class Crowd:
@@ -285,8 +285,7 @@ def _answer_all(
             return await handler(request)
         except web.HTTPException:
             odd = request.headers.get(hdrs.EXPECT) is not None
-            return answer_outside(
-                ProblemError(ProblemType.EXPECTATION_FAILED if odd else ProblemType.NOT_FOUND), service
-            )
+            kind = ProblemType.EXPECTATION_FAILED if odd else ProblemType.NOT_FOUND
+            return answer_outside(ProblemError(kind), service).to_response()
 
     return answer

@@ -20,6 +20,7 @@ from verifier.service.problems import ProblemError, ProblemType, problem_answer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from verifier.service.answers import Answer
     from verifier.service.state import Service
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -40,8 +41,8 @@ class Edge:
         service.metrics.in_flight.set_function(lambda: service.in_flight)
 
     async def handle(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], route: str
-    ) -> web.StreamResponse:
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]], route: str
+    ) -> Answer:
         """Serve one request; ``route`` is its template."""
         service, started, status = self._service, perf_counter(), None
         request[REQUEST_ID] = request_id = _read_request_id(request)
@@ -53,7 +54,7 @@ class Edge:
             answer = await self._answer(request, handler, route)
             answer.headers[REQUEST_ID_HEADER] = request_id
             if service.draining or hdrs.UPGRADE in request.headers:  # what follows one is not parsed any more
-                answer.force_close()
+                answer.closes = True
             status = answer.status
             return answer
         finally:
@@ -63,8 +64,8 @@ class Edge:
             service.metrics.count_request(route, request.method, status, perf_counter() - started)
 
     async def _answer(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], route: str
-    ) -> web.StreamResponse:
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]], route: str
+    ) -> Answer:
         try:
             _refuse_fragment(request)
             return await handler(request)
@@ -86,10 +87,9 @@ class Edge:
         """Give this as aiohttp wants it."""
 
         @web.middleware
-        async def edge(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
-            return await self.handle(request, handler, _route_of(request))
+        async def edge(request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]]) -> web.StreamResponse:
+            answer = await self.handle(request, handler, _route_of(request))
+            return answer.to_response()
 
         return edge
 

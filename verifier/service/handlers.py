@@ -42,7 +42,7 @@ class Handlers:
         """Serve with ``service``."""
         self._service = service
 
-    async def verify(self, request: web.Request) -> web.StreamResponse:
+    async def verify(self, request: web.Request) -> Answer:
         """``POST /v1/verify``: 200 only when affirmed."""
         service = self._service
         form, signer = choose_form(request, service.signer)
@@ -72,7 +72,7 @@ class Handlers:
         answer.headers[VERDICT_HEADER] = HISTORICAL + result.verdict.value if historical else result.verdict.value
         return answer
 
-    async def explain(self, request: web.Request) -> web.StreamResponse:
+    async def explain(self, request: web.Request) -> Answer:
         """``POST /v1/explain``: 200 with every check and no verdict, whatever the document; no nonce is used up."""
         service = self._service
         media_type = choose_media_type(request, EXPLANATION, JSON)
@@ -94,7 +94,7 @@ class Handlers:
             "explanation", request_id=request_id, failed=failed, policy=policy.name, evidence_sha256=digest
         )
         answer = json_answer(explanation_body(explained, request_id=request_id))
-        answer.content_type = media_type
+        answer.headers[hdrs.CONTENT_TYPE] = media_type
         return answer
 
     def _log(self, result: AttestationResult, request_id: str, seconds: float) -> None:
@@ -113,7 +113,7 @@ class Handlers:
             **({"shadow": _brief(result.shadows)} if result.shadows else {}),
         )
 
-    async def issue_nonce(self, request: web.Request) -> web.StreamResponse:
+    async def issue_nonce(self, request: web.Request) -> Answer:
         """``POST /v1/nonces``: 201 with a nonce."""
         service = self._service
         media_type = choose_media_type(request, JSON, OCTETS)

@@ -43,7 +43,7 @@ class InspectorPage:
         """Give the page, or 304 to those who have it already (RFC 9110 section 13.1.2)."""
         if known:
             return Answer(status=HTTPStatus.NOT_MODIFIED, headers=self.headers)
-        return Answer(body=self.body, content_type=HTML, charset="utf-8", headers=self.headers)
+        return Answer(body=self.body, content_type=f"{HTML}; charset=utf-8", headers=self.headers)
 
 
 def load_page(version: str) -> InspectorPage:

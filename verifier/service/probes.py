@@ -29,11 +29,11 @@ class Probes:
         """Tell of ``service``."""
         self._service = service
 
-    async def live(self, _: web.Request) -> web.StreamResponse:
+    async def live(self, _: web.Request) -> Answer:
         """``GET /livez``: the process answers."""
         return json_answer(Liveness(live=True))
 
-    async def ready(self, _: web.Request) -> web.StreamResponse:
+    async def ready(self, _: web.Request) -> Answer:
         """``GET /readyz``: 200 when requests should be sent here, else 503; which check failed is in the body."""
         checks = self._service.checks()
         ready = all(checks.values())
@@ -47,10 +47,10 @@ class Probes:
             answer.headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
         return answer
 
-    async def metrics(self, request: web.Request) -> web.StreamResponse:
+    async def metrics(self, request: web.Request) -> Answer:
         """``GET /metrics``: Prometheus' text or OpenMetrics, as asked."""
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
-        headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}
+        headers: dict[str, str] = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: NO_STORE}
         return Answer(body=encode(self._service.metrics.exposed), headers=headers)
 
 

@@ -107,7 +107,7 @@ def problem_answer(problem: ProblemError, request_id: str) -> Answer:
     headers = {"Cache-Control": "no-store", **problem.headers}
     if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
-    answer = Answer(body=msgspec.json.encode(body), status=kind.status, content_type=MEDIA_TYPE, headers=headers)
+    answer = Answer(body=msgspec.json.encode(body), status=kind.status.value, content_type=MEDIA_TYPE, headers=headers)
     if kind in _UNREAD:
-        answer.force_close()
+        answer.closes = True
     return answer

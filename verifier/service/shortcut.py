@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from verifier.service.edge import Edge
     from verifier.service.state import Service
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Handler = Callable[[web.Request], Awaitable[Answer]]
     Messages = Sequence[tuple[RawRequestMessage, StreamReader]]
 
 # A handler of the short way begins no answer and cannot be cancelled.
@@ -52,8 +52,8 @@ class Shortcut:
         if handler is None or not self._is_usual(message, payload):
             return False
         request = web.Request(message, payload, connection, _NO_WRITER, _NO_TASK, connection.loop)
-        answer = cast("Answer", run_through(self._edge.handle(request, handler, path)))
-        connection.send(answer.to_bytes(), close=answer.keep_alive is False)
+        answer = run_through(self._edge.handle(request, handler, path))
+        connection.send(answer.to_bytes(), close=answer.closes)
         return True
 
     def _is_usual(self, message: RawRequestMessage, payload: StreamReader) -> bool:
