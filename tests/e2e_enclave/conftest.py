@@ -22,6 +22,17 @@ MISHAP = re.compile(r"Traceback|panic|Oops|BUG:|e2e: no |has ended")
 MODULE_ID = f"{INSTANCE_ID}-enc0123456789abcdef"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark below."""
+    config.addinivalue_line("markers", "last: ends what other tests need, and so comes after them")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the random order as it is, but for the tests that are marked."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """What get-tools.sh has made. Without it there is nothing to test, and that is a failure."""

@@ -160,7 +160,7 @@ class Enclave:
             "-M",
             f"nitro-enclave,acpi=on,vsock=c{self._identity.options}",
         ]
-        command += ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512M"]
+        command += ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768M"]
         command += ["-L", str(self._tools / "firmware"), "-kernel", str(self._image), "-nodefaults", "-nographic"]
         command += ["-serial", "stdio", "-no-reboot", "-chardev", f"socket,id=c,path={self.folder}/vhost"]
         return self._start(stack, command)

@@ -2,7 +2,8 @@
 
 The interpreter and its libraries lie where they lie on this machine. The package is built and unpacked as an installer
 would, with what its extra ``enclave`` requires: what an application's image has after
-``pip install nitro-verifier[enclave]``, and nothing of the checkout but the tests' own agent.
+``pip install nitro-verifier[enclave]``, and nothing of the checkout but the tests' own agent. What the extra
+``service`` requires beside it lies in a folder of its own, which ``nitro-verifier`` alone is shown.
 """
 
 import marshal
@@ -26,10 +27,11 @@ from tests.e2e_enclave.initramfs import Ramdisk
 CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHON = str(Path(sys.executable).resolve())
 SITE = "/opt/site-packages"
+SERVICE_SITE = "/opt/service-packages"
 AGENT = "/opt/agent"
 TOOL_S = 120.0
 
-_DISTRIBUTION, _EXTRA = "nitro-verifier", "enclave"
+_DISTRIBUTION = "nitro-verifier"
 _LEFT_OUT = frozenset({
     "__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
     "lib2to3", "pydoc_data",
@@ -41,7 +43,8 @@ _COMMAND = """#!{python}
 import sys
 from importlib.metadata import entry_points
 
-sys.exit(entry_points(group="console_scripts")["nitro-issuer"].load()())
+sys.path += {folders}
+sys.exit(entry_points(group="console_scripts")["{name}"].load()())
 """
 _START = """#!/bin/sh
 export PYTHONPATH={site} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONWARNINGS=error
@@ -54,12 +57,16 @@ def application_ramdisk(work: Path) -> bytes:
     disk = Ramdisk()
     disk.add_file(PYTHON, Path(PYTHON).read_bytes(), executable=True)
     files = [Path(PYTHON), *_add_standard_library(disk)]
-    for name in sorted(_closure(_DISTRIBUTION, _EXTRA)):
-        files += _add_distribution(disk, name)
+    application = _closure(_DISTRIBUTION, "enclave")
+    for name in sorted(application):
+        files += _add_distribution(disk, name, SITE)
+    for name in sorted(_closure(_DISTRIBUTION, "service") - application):
+        files += _add_distribution(disk, name, SERVICE_SITE)
     _add_wheel(disk, work)
     _add_libraries(disk, files)
     _add_agent(disk)
-    disk.add_file("/usr/bin/nitro-issuer", _COMMAND.format(python=PYTHON).encode(), executable=True)
+    _add_command(disk, "nitro-issuer")
+    _add_command(disk, "nitro-verifier", SERVICE_SITE)
     disk.add_file("/app", _START.format(python=PYTHON, site=SITE, agent=AGENT).encode(), executable=True)
     return disk.encode()
 
@@ -83,11 +90,11 @@ def _closure(name: str, extra: str = "") -> set[str]:
     return found
 
 
-def _add_distribution(disk: Ramdisk, name: str) -> Iterator[Path]:
+def _add_distribution(disk: Ramdisk, name: str, site: str) -> Iterator[Path]:
     installed = distribution(name)
     for file in sorted(installed.files or ()):
         if ".." not in file.parts and "__pycache__" not in file.parts:
-            yield _add(disk, Path(str(installed.locate_file(file))), f"{SITE}/{file}")
+            yield _add(disk, Path(str(installed.locate_file(file))), f"{site}/{file}")
 
 
 def _add_wheel(disk: Ramdisk, work: Path) -> None:
@@ -100,6 +107,12 @@ def _add_wheel(disk: Ramdisk, work: Path) -> None:
     for path in sorted((work / "wheel").rglob("*")):
         if path.is_file():
             _add(disk, path, f"{SITE}/{path.relative_to(work / 'wheel')}")
+
+
+def _add_command(disk: Ramdisk, name: str, *folders: str) -> None:
+    """Add a command of the wheel's; it finds packages in these folders, too."""
+    script = _COMMAND.format(python=PYTHON, folders=list(folders), name=name)
+    disk.add_file(f"/usr/bin/{name}", script.encode(), executable=True)
 
 
 def _add_agent(disk: Ramdisk) -> None:

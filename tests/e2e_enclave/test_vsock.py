@@ -122,7 +122,7 @@ def test_a_server_in_the_enclave_outlives_peers_that_misbehave(enclave: Enclave)
 def started(enclave: Enclave, *command: str) -> int:
     """Start ``nitro-issuer`` in the enclave and wait until it says that it listens."""
     found = cast("dict[str, Any]", enclave.ask("programs", "start", command=["nitro-issuer", *command]))
-    assert found["line"].startswith(("forwarding ", "answering challenges on ")), found
+    assert found["printed"].startswith(("forwarding ", "answering challenges on ")), found
     return cast("int", found["number"])
 
 

@@ -18,12 +18,17 @@ class Programs:
         out, err = await process.communicate(stdin)
         return {"code": process.returncode, "stdout": out, "stderr": err.decode()}
 
-    async def start(self, command: list[str]) -> dict[str, object]:
-        """Start a program and wait for its first line."""
+    async def start(self, command: list[str], until: str = "") -> dict[str, object]:
+        """Start a program and wait for the first line with ``until`` in it, or the end; give what it printed so far."""
         process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
         self._started[process.pid] = process
         assert process.stdout is not None
-        return {"number": process.pid, "line": (await process.stdout.readline()).decode()}
+        printed = ""
+        while line := (await process.stdout.readline()).decode():
+            printed += line
+            if until in line:
+                break
+        return {"number": process.pid, "printed": printed}
 
     async def stop(self, number: int) -> dict[str, object]:
         """Have a started program end as an orchestrator would."""
