@@ -164,3 +164,21 @@ def test_a_document_that_is_none_is_explained_too(page: Page) -> None:
 
     assert "1 of 2 checks failed: envelope" in text
     assert "What the document says" not in text
+
+
+def test_an_explanation_goes_when_the_next_request_fails(page: Page, service: Running) -> None:
+    """Somebody would read what was said of another document."""
+    explain(page, enclave().attestation(nonce=service.nonce()), "payments")
+    page.command(
+        "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1
+    )
+    try:
+        page.script("document.querySelector('#submit').click()")
+        page.wait_for("document.querySelector('#problem').innerText")
+    finally:
+        page.command(
+            "Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1
+        )
+
+    assert page.text("#problem") == "The service did not answer."
+    assert page.script("document.querySelector('#explanation').hidden")
