@@ -19,6 +19,7 @@ from verifier.service.edge import REQUEST_ID
 from verifier.service.explanations import MEDIA_TYPE as EXPLANATION
 from verifier.service.explanations import explanation_body
 from verifier.service.forms import check_form, choose_form, sign
+from verifier.service.logs import log_appraisal
 from verifier.service.messages import NonceBody
 from verifier.service.negotiation import JSON, choose_media_type
 from verifier.service.state import milliseconds, moment
@@ -69,7 +70,8 @@ class Handlers:
             answer = json_answer(result_body(result, request_id=request_id), status=status)
         else:
             answer = token_answer(sign(result, form, signer=signer, to=wanted.to), form, status=status)
-        answer.headers[VERDICT_HEADER] = HISTORICAL + result.verdict.value if historical else result.verdict.value
+        verdict = result.verdict.value
+        answer.headers[VERDICT_HEADER] = HISTORICAL + verdict if historical else verdict
         return answer
 
     async def explain(self, request: web.Request) -> Answer:
@@ -100,18 +102,19 @@ class Handlers:
     def _log(self, result: AttestationResult, request_id: str, seconds: float) -> None:
         """Write the one line of an appraisal; nothing in it was chosen by the client but a digest of what it sent."""
         claims = result.claims if isinstance(result, Affirmed) else result.unaffirmed_claims
-        self._service.log.info(
-            "appraisal",
-            request_id=request_id,
-            verdict=result.verdict.value,
-            historical=result.historical,
-            reasons=[] if isinstance(result, Affirmed) else [reason.value for reason in result.reasons],
-            policy=None if result.policy is None else result.policy.name,
-            evidence_sha256=result.evidence_sha256,
-            module_id=None if claims is None else claims.module_id,
-            duration_us=int(seconds * 1e6),
-            **({"shadow": _brief(result.shadows)} if result.shadows else {}),
-        )
+        facts: dict[str, object] = {
+            "request_id": request_id,
+            "verdict": result.verdict,
+            "historical": result.historical,
+            "reasons": () if isinstance(result, Affirmed) else result.reasons,
+            "policy": None if result.policy is None else result.policy.name,
+            "evidence_sha256": result.evidence_sha256,
+            "module_id": None if claims is None else claims.module_id,
+            "duration_us": int(seconds * 1e6),
+        }
+        if result.shadows:
+            facts["shadow"] = _brief(result.shadows)
+        log_appraisal(self._service.log, facts)
 
     async def issue_nonce(self, request: web.Request) -> Answer:
         """``POST /v1/nonces``: 201 with a nonce."""

@@ -46,7 +46,8 @@ class Intake:
             raise _too_large(limit)
         content = request.content
         if content.is_eof() and content.exception() is None:  # the usual case: it came along with the head
-            body = content.read_nowait()
+            # All of it is there: read_nowait would look after each piece whether there is room for more.
+            body = b"".join(content._buffer)  # noqa: SLF001 - as said
         else:
             body = await self._read_slowly(content, limit)
         if len(body) > limit:
