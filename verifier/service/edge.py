@@ -104,9 +104,10 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
 
 def _read_request_id(request: web.Request) -> str:
     """Take the client's id when it is one, else make one: ids reach the log."""
-    given = request.headers.getall(REQUEST_ID_HEADER, ())
-    if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
-        return given[0]
+    if REQUEST_ID_HEADER in request.headers:
+        given = request.headers.getall(REQUEST_ID_HEADER)
+        if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
+            return given[0]
     return secrets.token_hex(16)
 
 

@@ -85,13 +85,17 @@ class Intake:
 
 def _refuse_codings(request: web.Request) -> None:
     """Refuse bodies that are not sent as they are: all fields count, not the first, and nothing is ever unpacked."""
-    if any(coding.strip().lower() != "identity" for coding in request.headers.getall(hdrs.CONTENT_ENCODING, ())):
+    headers = request.headers
+    if hdrs.CONTENT_ENCODING in headers and any(
+        coding.strip().lower() != "identity" for coding in headers.getall(hdrs.CONTENT_ENCODING)
+    ):
         raise ProblemError(
             ProblemType.UNSUPPORTED_CONTENT_ENCODING, "send it as it is", headers={hdrs.ACCEPT_ENCODING: "identity"}
         )
-    codings = [coding.strip().lower() for coding in request.headers.getall(hdrs.TRANSFER_ENCODING, ())]
-    if codings not in ([], ["chunked"]):
-        raise ProblemError(ProblemType.MALFORMED_HTTP, "Transfer-Encoding: only chunked is taken")
+    if hdrs.TRANSFER_ENCODING in headers:
+        codings = [coding.strip().lower() for coding in headers.getall(hdrs.TRANSFER_ENCODING)]
+        if codings != ["chunked"]:
+            raise ProblemError(ProblemType.MALFORMED_HTTP, "Transfer-Encoding: only chunked is taken")
 
 
 def _too_large(limit: int) -> ProblemError:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 # A handler of the short way begins no answer and cannot be cancelled.
 _NO_WRITER = cast("AbstractStreamWriter", None)
 _NO_TASK = cast("asyncio.Task[None]", None)
-_UNUSUAL = (hdrs.EXPECT, hdrs.CONNECTION, hdrs.TRANSFER_ENCODING)
 _Value = TypeVar("_Value")
 
 
@@ -57,6 +56,7 @@ class Shortcut:
         return True
 
     def _is_usual(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+        headers = message.headers
         return (
             message.method == hdrs.METH_POST
             and message.version == HttpVersion11
@@ -65,7 +65,9 @@ class Shortcut:
             and not message.upgrade
             and not message.should_close  # also for what the parser alone knows of, such as Proxy-Connection
             and not self._service.draining
-            and not any(name in message.headers for name in _UNUSUAL)
+            and hdrs.EXPECT not in headers
+            and hdrs.CONNECTION not in headers
+            and hdrs.TRANSFER_ENCODING not in headers
         )
 
 
