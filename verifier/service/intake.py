@@ -46,8 +46,9 @@ class Intake:
             raise _too_large(limit)
         content = request.content
         if content.is_eof() and content.exception() is None:  # the usual case: it came along with the head
-            # All of it is there: read_nowait would look after each piece whether there is room for more.
-            body = b"".join(content._buffer)  # noqa: SLF001 - as said
+            # All of it is there: read_nowait would look after each piece whether there is room for more. A request
+            # without a body has a reader of another kind, which is at its end and has no buffer.
+            body = b"" if content.at_eof() else b"".join(content._buffer)  # noqa: SLF001 - as said
         else:
             body = await self._read_slowly(content, limit)
         if len(body) > limit:
