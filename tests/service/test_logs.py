@@ -4,13 +4,14 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.service.harness import Running, base64url, enclave, make_settings, running
-from verifier.service.logs import bridge_library_logs, make_logger
+from verifier.service.logs import bridge_library_logs, log_appraisal, make_logger
 
 SECRETS = ["user-data-marker", "nonce-marker-1234", "public-key-marker", "query-marker", "path-marker", "agent-marker"]
 
@@ -100,13 +101,20 @@ def test_what_libraries_log_comes_without_what_was_put_into_it() -> None:
     assert lines[2]["error"] == "ValueError"
 
 
-@pytest.mark.parametrize(("level", "shown"), [("info", 1), ("warning", 0)])
-def test_the_level_decides_what_is_written(level: str, shown: int) -> None:
+@pytest.mark.parametrize(("level", "shown"), [("info", True), ("warning", False)])
+def test_the_level_decides_what_is_written(level: str, *, shown: bool) -> None:
     """An operator could not turn it down."""
     stream = io.BytesIO()
-    make_logger(level, stream).info("appraisal")
+    log = make_logger(level, stream).bind(pid=7)
+    log.info("appraisal", verdict="affirmed")
+    log_appraisal(log, {"verdict": "affirmed"})
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
 
-    assert len(stream.getvalue().splitlines()) == shown
+    assert len(lines) == 2 * shown
+    assert [{**line, "time": ""} for line in lines] == 2 * shown * [
+        {"pid": 7, "verdict": "affirmed", "event": "appraisal", "level": "info", "time": ""}
+    ]
+    assert all(datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0) for line in lines)
 
 
 class Trickle(io.BytesIO):

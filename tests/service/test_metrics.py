@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from issuer.nsm import SoftwareNsm
@@ -14,6 +15,7 @@ from verifier.policy.shadows import ShadowChange
 from verifier.reasons import Reason
 from verifier.result import Verdict
 from verifier.service.metrics import NONCE_EVENTS, SHED_LIMITS, TIME_EVERY
+from verifier.service.tallies import Tallies
 
 POLICIES = {
     "payments": policy_text(),
@@ -67,6 +69,46 @@ def test_every_stage_of_one_appraisal_in_eight_is_timed(service: Running) -> Non
         for stage in Stage:
             assert service.metric("appraisal_stage_seconds_count", stage=stage.value) == (2 if number == 8 else 1)
     assert service.metric("appraisal_stage_seconds_sum", stage="signature") > 0
+
+
+def test_what_was_counted_is_told_once(service: Running) -> None:
+    """Counts are added up before they are told: one that was told twice, or lost, would be an alert or none."""
+    spread = [("document_age_seconds", {}), ("http_request_seconds", {"route": "/v1/verify"})]
+    for number in range(1, 4):
+        service.verify(enclave().attestation(), "policy=open")
+        for method in ("MKCOL", "PROPFIND"):
+            service.call(method, "/v1/verify")
+        for _ in range(2):  # whoever looks changes nothing
+            assert service.metric("appraisals_total", verdict="affirmed", policy="open") == number
+            assert service.metric("http_requests_total", route="/v1/verify", method="POST", status="200") == number
+            assert service.metric("http_requests_total", route="/v1/verify", method="other", status="405") == 2 * number
+            for (name, labels), count in zip(spread, (number, 3 * number), strict=True):
+                assert service.metric(f"{name}_count", **labels) == count
+                assert service.metric(f"{name}_bucket", **labels, le="+Inf") == count
+    assert service.metric("document_age_seconds_sum") > 0
+
+
+@pytest.mark.parametrize("value", [0.05, 0.050000001, -1.0, 0.0, 10800.0, 1e9])
+def test_a_value_falls_into_the_bucket_that_prometheus_client_would_choose(value: float) -> None:
+    """Quantiles would be those of a neighbour."""
+    bounds = (0.05, 0.1, 10800)
+    ours, theirs = (Histogram(name, "", registry=None, buckets=bounds) for name in ("ours", "theirs"))
+    spread = Tallies().spread(ours)
+    spread.observe(value)
+    spread.settle()
+    theirs.observe(value)
+
+    told = [
+        [
+            (each.name.partition("_")[2], each.labels, each.value)
+            for metric in histogram.collect()
+            for each in metric.samples
+        ]
+        for histogram in (ours, theirs)
+    ]
+    told = [[sample for sample in samples if sample[0] != "created"] for samples in told]
+
+    assert told[0] == told[1]
 
 
 def test_the_life_of_nonces_is_counted(service: Running) -> None:
