@@ -117,6 +117,21 @@ def test_the_level_decides_what_is_written(level: str, *, shown: bool) -> None:
     assert all(datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0) for line in lines)
 
 
+def test_a_bound_log_writes_its_facts_in_every_line_and_the_other_does_not() -> None:
+    """Lines of several workers could not be told apart, or would all name the same one."""
+    stream = io.BytesIO()
+    log = make_logger("info", stream)
+    bound = log.bind(pid=1).bind(place=2)
+    bound.error("here", place=3)
+    log.warning("there")
+
+    first, second = map(json.loads, stream.getvalue().splitlines())
+
+    assert first.keys() == {"pid", "place", "event", "level", "time"}
+    assert (first["pid"], first["place"], first["event"], first["level"]) == (1, 3, "here", "error")
+    assert second.keys() == {"event", "level", "time"}
+
+
 class Trickle(io.BytesIO):
     """A pipe that takes a few bytes at a time."""
 

@@ -19,7 +19,6 @@ from verifier.service.edge import REQUEST_ID
 from verifier.service.explanations import MEDIA_TYPE as EXPLANATION
 from verifier.service.explanations import explanation_body
 from verifier.service.forms import check_form, choose_form, sign
-from verifier.service.logs import log_appraisal
 from verifier.service.messages import NonceBody
 from verifier.service.negotiation import JSON, choose_media_type
 from verifier.service.state import milliseconds, moment
@@ -114,7 +113,7 @@ class Handlers:
         }
         if result.shadows:
             facts["shadow"] = _brief(result.shadows)
-        log_appraisal(self._service.log, facts)
+        self._service.log.put("info", "appraisal", facts)
 
     async def issue_nonce(self, request: web.Request) -> Answer:
         """``POST /v1/nonces``: 201 with a nonce."""

@@ -15,18 +15,15 @@ import os
 import traceback
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
-import structlog
 
 from verifier.service.wire import write_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
-
-    from structlog.typing import FilteringBoundLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -39,44 +36,39 @@ def _lose() -> None:
     """Lose a line that nobody counts."""
 
 
-def make_logger(
-    level: str = "info", stream: BinaryIO | None = None, *, on_loss: Callable[[], object] = _lose
-) -> FilteringBoundLogger:
-    """Make the service's logger.
+class Log:
+    """Writes events, each with the facts that belong to it, as JSON lines."""
 
-    Args:
-        level: what is less severe is left out.
-        stream: where lines go; standard error by default, without a buffer that could fill or fail later.
-        on_loss: called for each line that could not be written.
-    """
-    lines = _Lines(partial(os.write, _STANDARD_ERROR) if stream is None else stream.write, on_loss)
-    filtering: type = structlog.make_filtering_bound_logger(LEVELS[level])
-    kind = type("ServiceLogger", (_OneStep, filtering), {})
-    # Bound at once, or each use would look up the logger again.
-    return cast("FilteringBoundLogger", structlog.wrap_logger(lines, processors=[], wrapper_class=kind).bind())
+    __slots__ = ("_facts", "_least", "_lines")
 
+    def __init__(self, lines: _Lines, least: int, facts: Mapping[str, object]) -> None:
+        """Write to ``lines`` what is at least so severe, with ``facts`` in every line."""
+        self._lines = lines
+        self._least = least
+        self._facts = facts
 
-class _OneStep(structlog.BoundLoggerBase):
-    """Makes a line in one step, because each request pays for it; structlog would pass a dict through a chain."""
+    def bind(self, **facts: object) -> Log:
+        """Give a log that writes these facts, too."""
+        return Log(self._lines, self._least, {**self._facts, **facts})
 
-    def _proxy_to_logger(self, method_name: str, event: str | None = None, **facts: object) -> None:
-        self.put(method_name, event, facts)
+    def info(self, event: str, **facts: object) -> None:
+        """Write what is as it should be."""
+        self.put("info", event, facts)
 
-    def put(self, level: str, event: str | None, facts: dict[str, object]) -> None:
-        line = {
-            **self._context,
-            **facts,
-            "event": event,
-            "level": level,
-            "time": write_time(datetime.now(UTC)).replace("Z", "+00:00"),
-        }
-        self._logger.put(_ENCODE(line))
+    def warning(self, event: str, **facts: object) -> None:
+        """Write what somebody should look at."""
+        self.put("warning", event, facts)
 
+    def error(self, event: str, **facts: object) -> None:
+        """Write what failed."""
+        self.put("error", event, facts)
 
-def log_appraisal(log: FilteringBoundLogger, facts: dict[str, object]) -> None:
-    """Log what came of an appraisal, as ``log.info`` would, without handing on each fact by its name."""
-    if log.is_enabled_for(logging.INFO):
-        cast("_OneStep", log).put("info", "appraisal", facts)
+    def put(self, level: str, event: str, facts: Mapping[str, object]) -> None:
+        """Write a line, made in one step and of facts that are not handed on by name: each request pays for it."""
+        if LEVELS[level] < self._least:
+            return
+        time = write_time(datetime.now(UTC)).replace("Z", "+00:00")
+        self._lines.put(_ENCODE({**self._facts, **facts, "event": event, "level": level, "time": time}))
 
 
 class _Lines:
@@ -98,6 +90,18 @@ class _Lines:
             self._on_loss()
 
 
+def make_logger(level: str = "info", stream: BinaryIO | None = None, *, on_loss: Callable[[], object] = _lose) -> Log:
+    """Make the service's log.
+
+    Args:
+        level: what is less severe is left out.
+        stream: where lines go; standard error by default, without a buffer that could fill or fail later.
+        on_loss: called for each line that could not be written.
+    """
+    write = partial(os.write, _STANDARD_ERROR) if stream is None else stream.write
+    return Log(_Lines(write, on_loss), LEVELS[level], {})
+
+
 def describe_exception(error: BaseException) -> dict[str, object]:
     """Say what was raised and where, without its message."""
     chain: list[str] = []
@@ -108,7 +112,7 @@ def describe_exception(error: BaseException) -> dict[str, object]:
     return {"error": " < ".join(chain), "where": _frames(error.__traceback__)}
 
 
-def log_failure(log: FilteringBoundLogger, event: str, error: BaseException | None, **facts: object) -> None:
+def log_failure(log: Log, event: str, error: BaseException | None, **facts: object) -> None:
     """Log that something of ours failed, and where."""
     log.error(event, **facts, **({} if error is None else describe_exception(error)))
 
@@ -120,7 +124,7 @@ def _frames(trace: TracebackType | None) -> list[str]:
 class _Bridge(logging.Handler):
     """Carries what libraries log into our lines: the message's template, never what was put into it."""
 
-    def __init__(self, logger: FilteringBoundLogger) -> None:
+    def __init__(self, logger: Log) -> None:
         super().__init__(logging.WARNING)
         self._logger = logger
 
@@ -132,7 +136,7 @@ class _Bridge(logging.Handler):
         self._logger.warning("library", logger=record.name, template=template, **facts)
 
 
-def bridge_library_logs(logger: FilteringBoundLogger) -> None:
+def bridge_library_logs(logger: Log) -> None:
     """Send the libraries' own warnings through ``logger``, and nowhere else."""
     bridge = _Bridge(logger)
     for name in _BRIDGED:

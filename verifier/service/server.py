@@ -21,15 +21,13 @@ from verifier.service.app import make_app
 from verifier.service.config import SPARE_FILES, Settings
 from verifier.service.connections import Server
 from verifier.service.listeners import BACKLOG, Listener, open_listeners
-from verifier.service.logs import bridge_library_logs
+from verifier.service.logs import Log, bridge_library_logs
 from verifier.service.reloadables import watches
 from verifier.service.state import make_service
 from verifier.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-
-    from structlog.typing import FilteringBoundLogger
 
     from verifier.pipeline import Verifier
     from verifier.service.state import Service
@@ -164,9 +162,7 @@ async def _drain(service: Service, front: Front) -> None:
         await asyncio.sleep(DRAIN_POLL_S)
 
 
-def announce(
-    settings: Settings, verifier: Verifier, log: FilteringBoundLogger, event: str = "starting", **facts: str
-) -> None:
+def announce(settings: Settings, verifier: Verifier, log: Log, event: str = "starting", **facts: str) -> None:
     """Write what an operator should know about the configuration, once."""
     for warning in settings.warnings:
         log.warning("configuration", detail=warning)
@@ -193,7 +189,7 @@ def announce(
     )
 
 
-def say_where(listeners: Sequence[Listener], log: FilteringBoundLogger) -> None:
+def say_where(listeners: Sequence[Listener], log: Log) -> None:
     """Write at which addresses the service listens."""
     log.info("listening", addresses=list(dict.fromkeys(listener.address for listener in listeners)))
 

@@ -14,7 +14,7 @@ from verifier.reasons import ConfigurationError
 from verifier.service.guard import EmbeddedGuard
 from verifier.service.intake import Intake
 from verifier.service.keyfiles import label_keys
-from verifier.service.logs import make_logger
+from verifier.service.logs import Log, make_logger
 from verifier.service.metrics import Metrics
 from verifier.service.policyfiles import PolicySet
 from verifier.service.problems import ProblemError, ProblemType
@@ -25,8 +25,6 @@ from verifier.trust.cache import PathCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from structlog.typing import FilteringBoundLogger
 
     from verifier.history import ChosenTime
     from verifier.nonces import Keyring
@@ -55,7 +53,7 @@ class Service:
     guard: EmbeddedGuard | None
     intake: Intake
     metrics: Metrics
-    log: FilteringBoundLogger
+    log: Log
     now: Callable[[], datetime]
     self_test: SelfTest
     version: str
@@ -169,9 +167,7 @@ def moment(milliseconds: int) -> datetime:
     return EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def make_service(
-    settings: Settings, *, now: Callable[[], datetime] = utc_now, log: FilteringBoundLogger | None = None
-) -> Service:
+def make_service(settings: Settings, *, now: Callable[[], datetime] = utc_now, log: Log | None = None) -> Service:
     """Turn settings into what serves.
 
     Args:

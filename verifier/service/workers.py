@@ -23,7 +23,7 @@ from verifier.reasons import ConfigurationError
 from verifier.service.arbiter_log import ArbiterLog
 from verifier.service.config import Settings, load_settings
 from verifier.service.listeners import Listener, open_listeners
-from verifier.service.logs import bridge_library_logs, make_logger
+from verifier.service.logs import Log, bridge_library_logs, make_logger
 from verifier.service.pooled_metrics import Pool, pool
 from verifier.service.server import announce, say_where, settle_memory
 from verifier.service.state import rehearse
@@ -31,8 +31,6 @@ from verifier.service.worker import HELD_SIGNALS, ServiceWorker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from structlog.typing import FilteringBoundLogger
 
 HEARTBEAT_TIMEOUT_S = 30
 """A worker whose event loop has not run for so long is replaced."""
@@ -73,9 +71,7 @@ def run(settings: Settings) -> int:
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """What gunicorn is told, and what the workers are given."""
 
-    def __init__(
-        self, settings: Settings, listeners: Sequence[Listener], log: FilteringBoundLogger, metrics: Pool
-    ) -> None:
+    def __init__(self, settings: Settings, listeners: Sequence[Listener], log: Log, metrics: Pool) -> None:
         self.settings = settings
         self.listeners = listeners
         self.log = log
