@@ -11,7 +11,8 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, facts, output, plain
+from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, facts, output
+from verifier.cli.escapes import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from verifier.audit import AuditItem, ItemKind
-from verifier.cli.display import plain
+from verifier.cli.escapes import plain
 from verifier.cli.exits import InputError
 from verifier.cli.inputs import MAX_INPUT_BYTES, base64_text
 

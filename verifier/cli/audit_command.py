@@ -16,9 +16,11 @@ from verifier.cli.audit_engines import check_in_order, dask_engine, local_engine
 from verifier.cli.audit_journal import Journal
 from verifier.cli.audit_parquet import require_pyarrow, write_parquet
 from verifier.cli.audit_view import progress_of, show_summary, summary_body
-from verifier.cli.display import ascii_json, output, warn
+from verifier.cli.display import output
+from verifier.cli.escapes import ascii_json
 from verifier.cli.exits import ExitCode, InputError, exit_codes
 from verifier.cli.inputs import PinnedFile, load_anchors, load_policy_in_force, to_chosen_time, to_pinned_files
+from verifier.cli.notes import warn
 from verifier.history import OwnTime
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, plain
+from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN
+from verifier.cli.escapes import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

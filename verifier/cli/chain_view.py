@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 from rich.table import Table
 from rich.text import Text
 
-from verifier.cli.display import BAD, DIM, KEY, WARN, plain
+from verifier.cli.display import BAD, DIM, KEY, WARN
+from verifier.cli.escapes import plain
 from verifier.cli.inspection import CertificateDetails, CertificateShape
 from verifier.explanation.certificates import CertificateState
 from verifier.service.wire import ReasonBody

@@ -1,20 +1,20 @@
 """What people see: colours and boxes where there is a terminal, plain text where there is none.
 
-Text from outside never reaches the terminal as it is: a document's user_data may hold escape sequences that clear the
-screen and write "affirmed". ``plain`` is the only way from such text into a ``Text``; consoles interpret no markup.
+Text from outside never reaches the terminal as it is: ``plain`` of ``verifier.cli.escapes`` is the only way from such
+text into a ``Text``; consoles interpret no markup.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from verifier.cli.escapes import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,22 +38,11 @@ def output() -> Console:
     return _Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
 
-def warn(message: str) -> None:
-    """Tell people something on stderr, so that stdout stays the result."""
+def show_note(message: str) -> None:
+    """Show a note on stderr."""
     console = _Console(file=sys.stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
     with suppress(OSError):  # a note that nobody can read costs no verdict
         console.print(Text.assemble(("note: ", WARN), plain(message)))
-
-
-def plain(text: str) -> str:
-    """Keep printable ASCII and write everything else as an escape, so that text shows itself and does nothing."""
-    return "".join(char if " " <= char <= "~" else char.encode("unicode_escape").decode("ascii") for char in text)
-
-
-def ascii_json(body: msgspec.Struct) -> str:
-    """Write JSON in printable ASCII alone: a document's texts must not reach a terminal as they are."""
-    text = json.dumps(msgspec.to_builtins(body), separators=(",", ":"))
-    return text.replace("\x7f", "\\u007f")
 
 
 def facts(rows: Iterable[tuple[str, Text | str]]) -> Table:

@@ -8,29 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from verifier import Verifier, bundled_anchor
 from verifier.cli import streams
-from verifier.cli.audit_command import audit
-from verifier.cli.demo_command import demo
-from verifier.cli.display import plain
+from verifier.cli.escapes import plain
 from verifier.cli.exits import ExitCode, exit_codes
-from verifier.cli.explain_command import explain
-from verifier.cli.inspect_command import inspect
-from verifier.cli.measure_command import measure
-from verifier.cli.nonce_command import nonce
-from verifier.cli.policy_commands import policy
-from verifier.cli.policy_diff_command import diff
-from verifier.cli.policy_kms_command import kms
-from verifier.cli.policy_lint_command import lint
-from verifier.cli.policy_new_command import new
-from verifier.cli.policy_test_command import test
-from verifier.cli.serve_command import serve
-from verifier.cli.verify_command import verify
+from verifier.cli.lazy_group import LazyGroup
 from verifier.reasons import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,18 +24,32 @@ if TYPE_CHECKING:
 PROGRAM = "nitro-verifier"
 DEBUG_VARIABLE = "NITRO_VERIFIER_DEBUG"
 
-_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
-_UNWRITTEN = "the output could not be written: {}"
+_COMMANDS = (
+    ("audit", "verifier.cli.audit_command", "Check an archive of documents again."),
+    ("demo", "verifier.cli.demo_command", "Run the whole loop on this machine."),
+    ("explain", "verifier.cli.explain_command", "Show every check of a document, and what differs."),
+    ("inspect", "verifier.cli.inspect_command", "Show what a document says, unverified."),
+    ("measure", "verifier.cli.measure_command", "Measure an enclave image file."),
+    ("nonce", "verifier.cli.nonce_command", "Make a nonce."),
+    ("policy", "verifier.cli.policy_commands", "Check policies, and show what they mean."),
+    ("serve", "verifier.cli.serve_command", "Run the HTTP service."),
+    ("verify", "verifier.cli.verify_command", "Appraise one document."),
+)
+"""Each says the same of itself; a test compares them."""
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
     if value and not ctx.resilient_parsing:
+        from verifier import Verifier, bundled_anchor
+
         root = bundled_anchor()
         click.echo(f"{PROGRAM} {_version()}\nengine {Verifier().engine}\nroot {root.name} sha256 {root.sha256}")
         ctx.exit(ExitCode.GOOD)
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(PROGRAM)
     except PackageNotFoundError:  # run from a checkout that was never installed
@@ -59,6 +58,7 @@ def _version() -> str:
 
 @click.group(
     name=PROGRAM,
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=exit_codes("affirmed, clean or done", "rejected, or a policy with lints"),
 )
@@ -74,10 +74,8 @@ def commands() -> None:
     """Verify AWS Nitro Enclaves attestation documents."""
 
 
-for command in (serve, verify, explain, audit, inspect, nonce, measure, policy, demo):
-    commands.add_command(command)
-for command in (lint, test, new, diff, kms):
-    policy.add_command(command)
+for name, module, short_help in _COMMANDS:
+    commands.add_later(name, module, short_help)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -9,7 +9,8 @@ import click
 
 from verifier import Verifier
 from verifier.cli.clock import now
-from verifier.cli.display import ascii_json, output
+from verifier.cli.display import output
+from verifier.cli.escapes import ascii_json
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.explanation_view import show_explanation
 from verifier.cli.inputs import (

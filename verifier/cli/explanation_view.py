@@ -10,7 +10,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from verifier.cli.display import BAD, DIM, GOOD, HEAD, KEY, WARN, facts, plain
+from verifier.cli.display import BAD, DIM, GOOD, HEAD, KEY, WARN, facts
+from verifier.cli.escapes import plain
 from verifier.explanation import CheckOutcome, Origin
 from verifier.explanation.certificates import CertificateState
 from verifier.explanation.ties import Outcome

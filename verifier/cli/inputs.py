@@ -12,8 +12,9 @@ import click
 from click.core import ParameterSource
 
 from verifier import Keyring, NonceService, TrustAnchor, bundled_anchor, load_anchor, read_policy
-from verifier.cli.display import plain, warn
+from verifier.cli.escapes import plain
 from verifier.cli.exits import InputError
+from verifier.cli.notes import warn
 from verifier.history import OwnTime
 from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration
 from verifier.reasons import ConfigurationError

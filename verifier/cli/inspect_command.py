@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from verifier.cli.clock import now
-from verifier.cli.display import ascii_json, output
+from verifier.cli.display import output
+from verifier.cli.escapes import ascii_json
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inputs import read_evidence, to_moment
 from verifier.cli.inspection import inspect_evidence

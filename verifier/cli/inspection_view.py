@@ -10,7 +10,8 @@ from rich.rule import Rule
 from rich.text import Text
 
 from verifier.cli.chain_view import chain_table, span
-from verifier.cli.display import BAD, DIM, HEAD, WARN, describe_bytes, facts, plain
+from verifier.cli.display import BAD, DIM, HEAD, WARN, describe_bytes, facts
+from verifier.cli.escapes import plain
 from verifier.cli.pcr_view import pcr_table
 from verifier.evidence.pcrs import EvidenceKind
 from verifier.explanation.ties import Outcome

@@ -10,7 +10,8 @@ import click
 import msgspec
 from rich.text import Text
 
-from verifier.cli.display import DIM, HEAD, WARN, facts, output, plain
+from verifier.cli.display import DIM, HEAD, WARN, facts, output
+from verifier.cli.escapes import plain
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.pcr_view import pcr_table
 from verifier.cli.reference_inputs import measure_file, refuse_image

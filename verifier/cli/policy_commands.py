@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
-import msgspec
 
-from verifier.cli.exits import ExitCode, exit_codes
-from verifier.cli.inputs import load_policy
-from verifier.policy.canonical import write_policy
+from verifier.cli.exits import exit_codes
+from verifier.cli.lazy_group import LazyGroup
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_COMMANDS = (
+    ("diff", "verifier.cli.policy_diff_command", "Say what changed between two builds."),
+    ("kms", "verifier.cli.policy_kms_command", "Say the same in a KMS key policy."),
+    ("lint", "verifier.cli.policy_lint_command", "Look policies over."),
+    ("new", "verifier.cli.policy_new_command", "Write a policy for a build."),
+    ("show", "verifier.cli.policy_show_command", "Print a policy's canonical text."),
+    ("test", "verifier.cli.policy_test_command", "Test policies on documents."),
+)
 
 
-@click.group(short_help="Check policies, and show what they mean.", epilog=exit_codes("clean or shown", "lints found"))
+@click.group(
+    cls=LazyGroup,
+    short_help="Check policies, and show what they mean.",
+    epilog=exit_codes("clean or shown", "lints found"),
+)
 def policy() -> None:
     """Check Appraisal Policies, and show what they mean."""
 
 
-@policy.command(short_help="Print a policy's canonical text.", epilog=exit_codes("shown"))
-@click.argument("file", type=_FILE)
-@click.option("--json", "as_json", is_flag=True, help="Print name, sha256 and text (toml) as JSON.")
-def show(*, file: Path, as_json: bool) -> ExitCode:
-    """Print FILE with every value spelt out, and the sha256 that results will carry.
-
-    Two policies mean the same exactly when this text is the same.
-    """
-    loaded = load_policy(file)
-    text = write_policy(loaded)
-    if as_json:
-        click.echo(msgspec.json.encode({"name": loaded.name, "sha256": loaded.sha256, "toml": text}).decode())
-    else:
-        click.echo(f"# sha256 {loaded.sha256}\n{text}", nl=False)
-    return ExitCode.GOOD
+for name, module, short_help in _COMMANDS:
+    policy.add_later(name, module, short_help)

@@ -9,7 +9,8 @@ import click
 import msgspec
 from rich.text import Text
 
-from verifier.cli.display import BAD, DIM, GOOD, HEAD, KEY, output, plain
+from verifier.cli.display import BAD, DIM, GOOD, HEAD, KEY, output
+from verifier.cli.escapes import plain
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.reference_inputs import Side, load_side, refuse_image
 from verifier.evidence.pcrs import EvidenceKind

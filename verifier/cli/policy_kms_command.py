@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from verifier.cli.display import DIM, GOOD, HEAD, WARN, output, plain, warn
+from verifier.cli.display import DIM, GOOD, HEAD, WARN, output
+from verifier.cli.escapes import plain
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inputs import load_policy_in_force, refuse_without
+from verifier.cli.notes import warn
 from verifier.cli.reference_inputs import read_text
 from verifier.evidence.pcrs import EvidenceKind
 from verifier.reference_values.key_policy import MAX_KEY_POLICY_BYTES, read_key_policy

@@ -10,7 +10,8 @@ import msgspec
 from rich.text import Text
 
 from verifier.cli.clock import now
-from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, ascii_json, output, plain
+from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, output
+from verifier.cli.escapes import ascii_json, plain
 from verifier.cli.exits import ExitCode, InputError, exit_codes
 from verifier.cli.inputs import read_policy_text, to_moment
 from verifier.policy.lint_codes import Lint, LintCode, Severity

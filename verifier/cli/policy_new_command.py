@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verifier.cli.display import plain, warn
+from verifier.cli.escapes import plain
 from verifier.cli.exits import ExitCode, InputError, exit_codes
 from verifier.cli.inputs import to_moment
+from verifier.cli.notes import warn
 from verifier.cli.reference_inputs import default_name, image_values, load_nitro_cli, measure_file, refuse_image
 from verifier.policy.model import MeasurementMode
 from verifier.reference_values.drafting import Wishes, draft_policy

@@ -9,7 +9,8 @@ import click
 import msgspec
 from rich.text import Text
 
-from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, ascii_json, output, plain
+from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, output
+from verifier.cli.escapes import ascii_json, plain
 from verifier.cli.exits import ExitCode, InputError, exit_codes
 from verifier.cli.policy_tests import Checked, PolicyTests, read_tests, run_test
 from verifier.policy.reader import TESTS_SUFFIX, holds_policy

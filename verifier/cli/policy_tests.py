@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from verifier.cli.display import plain
+from verifier.cli.escapes import plain
 from verifier.cli.inputs import PinnedFile, load_anchors, load_policy, read_evidence, read_policy_text
 from verifier.history import OwnTime, time_of_verification
 from verifier.pipeline import Verifier

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import click
 
-from verifier.cli.display import plain
+from verifier.cli.escapes import plain
 from verifier.cli.exits import ExitCode, InputError
 from verifier.cli.inputs import load_policy
 from verifier.reasons import ConfigurationError

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verifier.cli.display import plain
+from verifier.cli.escapes import plain
 from verifier.cli.exits import ExitCode, InputError, exit_codes
+from verifier.cli.imports import imports_without_certificates, uncollected_imports
 from verifier.cli.inputs import KeyFile, PinnedFile, anchor_name, to_key_file, to_pinned_files
 from verifier.service.options import Options
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from verifier.service.config import Settings
 
-_EXTRA = ("aiohttp", "gunicorn", "joserfc", "prometheus_client", "structlog", "uvloop")
+_EXTRA = ("aiohttp", "gunicorn", "joserfc", "prometheus_client", "uvloop")
 
 _FLAGS = {
     "host": "Address to listen on.",
@@ -120,15 +121,17 @@ def serve(
         "signing_keys": None if signing_key is None else {"current": signing_key},
     }
     try:
-        from verifier.service.config import load_settings  # of POSIX only, as the other commands are not
+        with uncollected_imports():
+            from verifier.service.config import load_settings  # of POSIX only, as the other commands are not
 
         settings = load_settings(file=config, environ=os.environ, overrides=overrides)
         if check:
             return _say_good(settings)
-        if settings.workers == 1:
-            from verifier.service.server import run
-        else:
-            from verifier.service.workers import run
+        with uncollected_imports(), imports_without_certificates():
+            if settings.workers == 1:
+                from verifier.service.server import run
+            else:
+                from verifier.service.workers import run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:

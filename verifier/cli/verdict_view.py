@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, assert_never
 from rich.panel import Panel
 from rich.text import Text
 
-from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, describe_bytes, facts, plain
+from verifier.cli.display import BAD, DIM, GOOD, HEAD, WARN, describe_bytes, facts
+from verifier.cli.escapes import plain
 from verifier.cli.pcr_view import pcr_table
 from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.model import DebugMode

@@ -9,7 +9,7 @@ import click
 
 from verifier import Verifier
 from verifier.cli.clock import now
-from verifier.cli.display import ascii_json, output, warn
+from verifier.cli.escapes import ascii_json
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inputs import (
     PinnedFile,
@@ -20,7 +20,7 @@ from verifier.cli.inputs import (
     to_nonce,
     to_pinned_files,
 )
-from verifier.cli.verdict_view import show_verdict
+from verifier.cli.notes import warn
 from verifier.history import time_of_verification
 from verifier.result import Affirmed
 from verifier.service.wire import result_body, write_time
@@ -88,5 +88,8 @@ def verify(  # noqa: PLR0913 - one parameter for each option
             warn(f"historical: evaluated at {write_time(result.evaluated_at)}, not now")
         click.echo(ascii_json(result_body(result)))
     elif not quiet:
+        from verifier.cli.display import output  # here, because scripts want no terminal
+        from verifier.cli.verdict_view import show_verdict
+
         show_verdict(output(), result)
     return ExitCode.GOOD if isinstance(result, Affirmed) else ExitCode.NOT_GOOD
