@@ -7,6 +7,7 @@ import io
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -165,6 +166,13 @@ class Running:
     def metric(self, name: str, **labels: str) -> float:
         """A metric's value now; 0 when it was never counted."""
         return self.service.metrics.registry.get_sample_value(f"nitro_verifier_{name}", labels) or 0.0
+
+    def until(self, true: Callable[[], object]) -> None:
+        """Wait for something to become true, however busy the machine is."""
+        deadline = time.monotonic() + 30
+        while not true():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.005)
 
     def in_loop(self, what: Callable[[], object]) -> None:
         """Do something where the service runs."""
