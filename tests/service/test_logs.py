@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.service.harness import Running, base64url, enclave, make_settings, running
-from verifier.service.logs import bridge_library_logs, log_appraisal, make_logger
+from verifier.service.logs import bridge_library_logs, make_logger
 
 SECRETS = ["user-data-marker", "nonce-marker-1234", "public-key-marker", "query-marker", "path-marker", "agent-marker"]
 
@@ -107,7 +107,7 @@ def test_the_level_decides_what_is_written(level: str, *, shown: bool) -> None:
     stream = io.BytesIO()
     log = make_logger(level, stream).bind(pid=7)
     log.info("appraisal", verdict="affirmed")
-    log_appraisal(log, {"verdict": "affirmed"})
+    log.put("info", "appraisal", {"verdict": "affirmed"})
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
 
     assert len(lines) == 2 * shown
