@@ -54,7 +54,8 @@ def imported_by(code: str) -> set[str]:
 def test_nobody_imports_what_others_need(what: str) -> None:
     """One import of a large package costs every start a tenth of a second, and every worker megabytes."""
     code, allowed = CASES[what]
-    assert imported_by(code) <= allowed
+    before = imported_by("pass")  # such as what measures coverage
+    assert imported_by(code) - before <= allowed
 
 
 def test_imports_are_not_searched_for_garbage_and_it_is_looked_for_again() -> None:
