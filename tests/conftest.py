@@ -6,6 +6,7 @@ check can not be lost unnoticed.
 """
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from hypothesis import HealthCheck, settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("NITRO_REQUIRE_ALL") == "1"
+
+# A shell that starts the tests in the background has them ignore SIGINT, and so would each command that they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RequireShared = Callable[[str], Path]
 

@@ -149,7 +149,8 @@ print("parent", len(client.nonce().value), flush=True)
 """
 FORK = """
 child = os.fork()
-print("child" if child == 0 else "parent", len(client.nonce().value), flush=True)
+said = f"{'child' if child == 0 else 'parent'} {len(client.nonce().value)}\\n"
+os.write(1, said.encode())  # at once: both write into one pipe
 client.close()
 if child:
     print("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
