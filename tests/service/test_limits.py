@@ -152,6 +152,53 @@ def test_the_largest_body_is_the_documented_one_also_in_chunks(service: Running,
     assert reply.status == status
 
 
+def in_chunks(body: bytes, size: int) -> bytes:
+    """Write a body in chunks of ``size`` bytes."""
+    parts = (body[at : at + size] for at in range(0, len(body), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+CHUNKED_HEAD = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("packet", [1 << 20, 1000], ids=["at once", "in packets"])
+def test_a_body_in_chunks_of_one_byte_is_given_up(service: Running, packet: int) -> None:
+    """It would cost as much as nine honest documents, and no client sends it."""
+    request = CHUNKED_HEAD.replace(b"chunked", b"cHuNkEd") + in_chunks(b"x" * 16_000, 1)
+    with service.connect() as stream:
+        with suppress(OSError):  # it is closed on us before all is sent
+            for at in range(0, len(request), packet):
+                stream.sendall(request[at : at + packet])
+        reply = read_raw(stream)
+
+    assert (reply.status, reply.problem) == (413, "body-too-large")
+    assert "chunks are too small" in reply.json["detail"]
+
+
+def test_small_chunks_pass_and_what_follows_them_does_too(service: Running) -> None:
+    """A client that writes as it reads would be refused, or its next request would go another way than others."""
+    with service.connect() as stream:
+        for size in (16, 1000):
+            stream.sendall(CHUNKED_HEAD + in_chunks(b"x" * 16_000, size))
+            assert read_raw(stream).status == 422
+        stream.sendall(f"{HEAD}Content-Length: 9000\r\n\r\n".encode() + b"x" * 9000)
+        assert read_raw(stream).status == 422
+
+
+def test_a_route_without_a_body_gives_up_chunks_of_one_byte_as_well(service: Running) -> None:
+    """Passing the body over would cost what reading it does; or its end would be a bug's."""
+    bugs = service.metric("bugs_total")
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + in_chunks(b"x" * 60_000, 1)
+    with service.connect() as stream:
+        with suppress(OSError):
+            stream.sendall(request)
+        assert read_raw(stream).status == 200
+        with suppress(OSError):
+            assert stream.recv(1) == b""
+
+    assert service.metric("bugs_total") == bugs
+
+
 def test_a_body_without_an_end_is_answered_before_it_ends(service: Running) -> None:
     """The service would read for as long as somebody writes."""
     sent, begun = 0, time.perf_counter()

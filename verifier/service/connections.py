@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import hdrs, web
 
+from verifier.service.chunks import CHUNKED_STEP, ChunkBudget, may_begin_chunks
 from verifier.service.logs import log_failure
 from verifier.service.problems import ProblemError, ProblemType, problem_answer
 from verifier.service.shortcut import ShortcutParser
@@ -24,6 +25,7 @@ from verifier.service.shortcut import ShortcutParser
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aiohttp import StreamReader
     from aiohttp.http_parser import HttpRequestParser
 
     from verifier.service.answers import Answer
@@ -58,7 +60,10 @@ def protocol_options(service: Service) -> dict[str, Any]:
 class Connection(web.RequestHandler):
     """One connection, with a deadline."""
 
-    __slots__ = ("_crowd", "_head", "_refused", "_service", "_wire", "busy", "deadline", "head_ended", "reading_head")
+    __slots__ = (
+        "_chunks", "_crowd", "_head", "_refused", "_service", "_wire", "busy", "deadline", "head_ended", "is_new",
+        "reading_head",
+    )  # fmt: skip
 
     def __init__(self, server: web.Server, crowd: Crowd, service: Service) -> None:
         """Make the protocol of a connection that is about to be accepted."""
@@ -71,6 +76,7 @@ class Connection(web.RequestHandler):
         parser, shortcut = cast("HttpRequestParser", self._parser), cast("Shortcut", service.shortcut)
         self._parser = cast("HttpRequestParser", ShortcutParser(parser, self, shortcut))
         self._head = 0
+        self._chunks: ChunkBudget | None = None
         self._refused = False
         self.busy = False
         self.reading_head = True
@@ -90,8 +96,11 @@ class Connection(web.RequestHandler):
             self._crowd.begin_head(self)
         # One read may bring a quarter of a megabyte. aiohttp calls with nothing, too, for its parser to go on with
         # pipelined requests that it has put aside.
-        for at in range(0, len(data) or 1, MAX_HEAD_BYTES):
-            self._parse(data[at : at + MAX_HEAD_BYTES])
+        if self._chunks is not None and self._chunks.is_over:
+            self._chunks = None
+        step = MAX_HEAD_BYTES if self._chunks is None and not may_begin_chunks(data) else CHUNKED_STEP
+        for at in range(0, len(data) or 1, step):
+            self._parse(data[at : at + step])
 
     def _parse(self, data: bytes) -> None:
         if (
@@ -100,6 +109,9 @@ class Connection(web.RequestHandler):
             return
         self.head_ended = False
         super().data_received(data)
+        if self._chunks is not None and not self._chunks.take(len(data)):
+            self._chunks, self._refused = None, True
+            self.close()  # once its request is answered; what else arrives is not parsed any more
         # Without a waiter a request is being served, or its body's rest passed over: this is no part of a head.
         ended = self.head_ended or self._messages or self._waiter is None
         self._head = 0 if ended else self._head + len(data)
@@ -134,6 +146,10 @@ class Connection(web.RequestHandler):
     def loop(self) -> asyncio.AbstractEventLoop:
         """Where it runs."""
         return self._loop
+
+    def begin_chunks(self, payload: StreamReader) -> None:
+        """Note that a request's body arrives in chunks."""
+        self._chunks = ChunkBudget(payload)
 
     def begin_request(self) -> None:
         """Note that a request's head is complete."""

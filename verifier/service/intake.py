@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from verifier.service.chunks import ChunkFramingError
 from verifier.service.problems import ProblemError, ProblemType
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Intake:
             if deadline not in self._arriving:
                 raise ProblemError(ProblemType.OVERLOADED, "too many others came before the body did") from error
             raise ProblemError(ProblemType.REQUEST_TIMEOUT, f"it must arrive within {self._within:g} s") from error
+        except ChunkFramingError as error:
+            raise ProblemError(ProblemType.BODY_TOO_LARGE, "its chunks are too small: send it whole") from error
         except web.RequestPayloadError as error:
             raise ProblemError(ProblemType.MALFORMED_HTTP, "the body is cut off, or not well-formed chunks") from error
         finally:

@@ -104,6 +104,8 @@ class ShortcutParser:
                 self._parser.message_consumed()
                 self._connection.head_ended = True
                 return (), False, tail
+        if messages and messages[-1][0].chunked:
+            self._connection.begin_chunks(messages[-1][1])
         return messages, upgraded, tail
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else aiohttp's parser can do
