@@ -159,6 +159,30 @@ def test_an_idle_connection_does_not_delay_the_end(tmp_path: Path) -> None:
         assert time.monotonic() - begun < 3
 
 
+def test_a_connection_whose_first_request_is_on_its_way_is_waited_for(tmp_path: Path) -> None:
+    """Each exchange of workers would lose the requests of clients that had just connected."""
+    with process(write_configuration(tmp_path)) as (service, port), socket.create_connection((HOST, port)) as stream:
+        assert ask(port, "/livez") == 200  # whoever connected before that was accepted before
+        service.terminate()
+        until(lambda: is_refused(port))
+        stream.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        reply = read_raw(stream)
+
+        assert (reply.status, reply.headers["Connection"]) == (200, "close")
+        assert service.wait(10) == 0
+
+
+def test_a_connection_that_says_nothing_delays_the_end_only_so_long(tmp_path: Path) -> None:
+    """A port scan would keep an old version alive."""
+    with process(write_configuration(tmp_path)) as (service, port), socket.create_connection((HOST, port)):
+        assert ask(port, "/livez") == 200
+        begun = time.monotonic()
+        service.terminate()
+
+        assert service.wait(10) == 0
+        assert time.monotonic() - begun < 5
+
+
 def test_a_request_that_does_not_finish_delays_the_end_only_so_long(tmp_path: Path) -> None:
     """One slow client could keep an old version alive."""
     configuration = write_configuration(tmp_path, shutdown_timeout="300ms", body_timeout="60s")

@@ -80,6 +80,8 @@ class Connection(web.RequestHandler):
         self._refused = False
         self.busy = False
         self.reading_head = True
+        self.is_new = True
+        """Whether its first request has yet to come."""
         self.head_ended = False
         """Whether what was just received ended a head, and its request is answered already."""
         self.deadline = 0.0
@@ -189,6 +191,7 @@ class Crowd:
 
     def __init__(self, service: Service) -> None:
         """Begin with none; to be made where the event loop runs."""
+        self._service = service
         self._limits = service.settings.limits
         self._metrics = service.metrics
         self._now = asyncio.get_running_loop().time
@@ -209,10 +212,12 @@ class Crowd:
             self.leave(longest)
             longest.cut_off()
         self._idle[connection] = None
+        self._service.newcomers += 1
         connection.deadline = self._now() + self._limits.header_timeout
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
+        self._know(connection)
         self._idle.pop(connection, None)
         self._busy.pop(connection, None)
 
@@ -223,6 +228,7 @@ class Crowd:
 
     def begin_request(self, connection: Connection) -> None:
         """Give a connection the time that a body and an answer may take."""
+        self._know(connection)
         connection.busy, connection.reading_head = True, False
         connection.deadline = self._now() + self._limits.body_timeout + ANSWER_TIMEOUT_S
         _move(connection, self._idle, self._busy)
@@ -232,6 +238,12 @@ class Crowd:
         connection.busy = False
         connection.deadline = self._now() + self._limits.keepalive_timeout
         _move(connection, self._busy, self._idle)
+
+    def _know(self, connection: Connection) -> None:
+        """Note that a connection's first request came, or will not."""
+        if connection.is_new:
+            connection.is_new = False
+            self._service.newcomers -= 1
 
     def sweep(self) -> None:
         """Close every connection that is late."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from verifier.service.state import Service
 
 DRAIN_POLL_S = 0.02
+NEWCOMERS_S = 1.0
+"""How long an ending service waits for the first request of connections that it has just accepted."""
 
 
 def run(settings: Settings) -> int:
@@ -156,9 +158,16 @@ async def _drain(service: Service, front: Front) -> None:
     await asyncio.sleep(limits.shutdown_delay)
     await front.close()
     # aiohttp's own shutdown stops reading at once, and would never finish a request whose body is still arriving.
-    deadline = asyncio.get_running_loop().time() + limits.shutdown_timeout
+    now = asyncio.get_running_loop().time
+    closed = now()
+
+    def is_awaited() -> bool:
+        # A connection that was accepted just now has a request on its way, which its client will not send again.
+        patience = limits.shutdown_timeout if service.in_flight else min(NEWCOMERS_S, limits.shutdown_timeout)
+        return (service.in_flight or service.newcomers) > 0 and now() < closed + patience
+
     # Polled, because an Event would cost something at every request and serve only here.
-    while service.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - as said above
+    while is_awaited():  # noqa: ASYNC110 - as said above
         await asyncio.sleep(DRAIN_POLL_S)
 
 

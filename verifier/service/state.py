@@ -61,6 +61,8 @@ class Service:
     reload_metrics: ReloadMetrics
     draining: bool = False
     in_flight: int = 0
+    newcomers: int = 0
+    """Connections whose first request has yet to come."""
     shortcut: Shortcut | None = None
     """The short way for requests, once there is an application."""
     _tested: tuple[datetime, bool] | None = None
