@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.hammer import EXPIRES_AT, nonce
+from tests.service.harness import make_settings
 from verifier.nonces import GuardUnavailableError, SingleUse
 from verifier.reasons import ConfigurationError
 from verifier.service.guard import (
@@ -23,6 +24,7 @@ from verifier.service.guard import (
     PURGE_EVERY,
     EmbeddedGuard,
 )
+from verifier.service.state import rehearse
 
 AT = 10**12
 PROCESSES, NONCES = 4, 2000
@@ -248,3 +250,16 @@ def test_a_path_that_cannot_be_such_a_file_is_a_mistake_in_the_configuration(
 
     with pytest.raises(ConfigurationError, match="state"):
         EmbeddedGuard(path, at=AT)
+
+
+def test_a_rehearsal_leaves_a_file_that_the_service_can_use(tmp_path: Path, path: Path) -> None:
+    """Workers would be started with a guard that none of them can open, or find the file held by the one that tried."""
+    settings = make_settings(tmp_path, single_use="embedded", state=path)
+    assert rehearse(settings).engine
+    guard = EmbeddedGuard(path, at=AT)
+    guard.probe(at=AT)
+    guard.close()
+
+    path.write_bytes(b"not a database, but something of somebody's" * 100)
+    with pytest.raises(ConfigurationError, match="state"):
+        rehearse(settings)

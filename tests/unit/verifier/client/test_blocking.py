@@ -201,6 +201,19 @@ def test_a_fork_in_the_middle_of_another_thread_s_call_hangs_nowhere() -> None:
         assert sorted(run(FORK_IN_A_HURRY, fake.url)) == ["child 58", "parent 58", "status 0"]
 
 
+def test_the_thread_of_another_process_is_left_alone() -> None:
+    """A child of a fork would wait at its end for a thread that it does not have."""
+    with verifier(give_nonce) as fake, VerifierClient(fake.url, limits=QUICK) as client:
+        client.nonce()
+        worker = client._background._worker
+        assert worker is not None
+        here = worker.pid
+        object.__setattr__(worker, "pid", 0)  # no process that runs Python
+        worker.stop()
+        assert len(workers()) == 1
+        object.__setattr__(worker, "pid", here)
+
+
 def test_a_call_can_be_interrupted_and_the_client_used_again() -> None:
     """Ctrl-C would have to wait for the network."""
     released = threading.Event()
