@@ -169,7 +169,7 @@ def saturation(port: int, requests: Iterator[bytes], *, seconds: float, windows:
 def pin(server: psutil.Process) -> str:
     """Give the server one core, and this process another, where there are two; say what was done."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(cores) < 2:  # noqa: PLR2004
+    if len(cores) < 2:  # noqa: PLR2004 - one for each side
         return "one core for both"
     for process in (server, *server.children(recursive=True)):
         process.cpu_affinity(cores[:1])

@@ -15,7 +15,7 @@ def verify(order: Order) -> None:
     result = verify_attestation(
         b64encode(order.document).decode(),
         aws_root_cert_path=os.environ["PEER_ROOT"],
-        **{f"expected_pcr{index}": value for index, value in order.pcrs.items() if index <= 2},  # noqa: PLR2004
+        **{f"expected_pcr{index}": value for index, value in order.pcrs.items() if index <= 2},  # noqa: PLR2004 - all it takes
     )
     if not result.valid:
         raise RefusedError(result.error)
