@@ -46,16 +46,22 @@ class NonceCheck(msgspec.Struct, frozen=True, kw_only=True):
     found: tuple[Rejection, ...]
 
 
-def check_times(document: AttestationDocument, leaf: Certificate, policy: Policy, at: int) -> Iterator[Rejection]:
+def check_times(document: AttestationDocument, leaf: Certificate, policy: Policy, at: int) -> tuple[Rejection, ...]:
     """Compare the NSM's timestamp with now and with the window of the certificate that signed it."""
     timestamp = document.timestamp_ms
+    is_now = at - policy.max_age_ms <= timestamp <= at + policy.clock_skew_ms
+    is_within = leaf.not_before * 1000 <= timestamp <= leaf.not_after * 1000
+    return () if is_now and is_within else tuple(_explain_times(timestamp, policy, at, is_within=is_within))
+
+
+def _explain_times(timestamp: int, policy: Policy, at: int, *, is_within: bool) -> Iterator[Rejection]:
     if timestamp > at + policy.clock_skew_ms:
         ahead = (timestamp - at) / 1000
         yield Rejection(Reason.FRESHNESS_IN_FUTURE, f"the NSM's time is {ahead:.1f} s ahead of the verifier's")
     if timestamp < at - policy.max_age_ms:
         age = (at - timestamp) / 1000
         yield Rejection(Reason.FRESHNESS_TOO_OLD, f"{age:.1f} s old, at most {policy.max_age_ms / 1000:g} s")
-    if not leaf.not_before * 1000 <= timestamp <= leaf.not_after * 1000:
+    if not is_within:
         yield Rejection(Reason.FRESHNESS_OUTSIDE_CERTIFICATE, "timestamp outside the signing certificate's validity")
 
 

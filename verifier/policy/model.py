@@ -145,6 +145,8 @@ class Policy:
     """Digest of the canonical text, which ``nitro-verifier policy show`` prints."""
     index: BuildIndex[Build] = field(init=False, compare=False, repr=False)
     denied_index: BuildIndex[DeniedBuild] = field(init=False, compare=False, repr=False)
+    requires_more: bool = field(init=False, compare=False, repr=False)
+    """Whether anything must hold in addition to a build."""
     trial: Policy | None = field(init=False, compare=False, repr=False)
     """This policy as it would be with its shadow builds in force; ``None`` when it has none."""
 
@@ -161,6 +163,7 @@ class Policy:
         object.__setattr__(self, "sha256", hashlib.sha256(write_policy(self).encode()).hexdigest())
         object.__setattr__(self, "index", BuildIndex(self.builds))
         object.__setattr__(self, "denied_index", BuildIndex(self.denied))
+        object.__setattr__(self, "requires_more", self.require != Requirements())
         trial = replace(self, builds=(*self.builds, *self.shadows), shadows=()) if self.shadows else None
         object.__setattr__(self, "trial", trial)
 

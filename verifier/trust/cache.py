@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from verifier.evidence.recurring import DEFAULT_PARTS, RecurringParts
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -75,12 +77,14 @@ class _Lru(Generic[_Key, _Value]):
 class PathCache:
     """Verified paths of one verifier, whose anchors never change; a limit of zero leaves turns it off."""
 
-    __slots__ = ("_issuers", "_leaves")
+    __slots__ = ("_issuers", "_leaves", "recurring")
 
     def __init__(self, *, leaves: int = DEFAULT_LEAVES, issuers: int = DEFAULT_ISSUERS) -> None:
         """Bound both halves; about 4 kB an entry."""
         self._leaves = _Lru[tuple[tuple[bytes, ...], bytes], "CertificationPath"](leaves)
         self._issuers = _Lru[tuple[bytes, ...], "CertificationPath"](issuers if leaves else 0)
+        self.recurring = RecurringParts(min(leaves, DEFAULT_PARTS))
+        """What was read of the documents under these paths."""
 
     def find_path(self, cabundle: tuple[bytes, ...], leaf: bytes) -> CertificationPath | None:
         """Give the whole path if exactly these bytes were verified before."""

@@ -1,0 +1,136 @@
+"""What recurs in the documents of one enclave is read once.
+
+Such documents differ in their time and in what the enclave asked to have signed, a tenth of their bytes. The rest, PCRs
+and certificates, recurs byte for byte, and whoever compares bytes need not read them again: pairs of a CBOR map mean
+the same whatever stands before and behind them. So a payload that begins and goes on exactly as one before it is read
+as far as it is new, and gives what ``decode_document`` gives. Whatever is not so is left to ``decode_document``, which
+also says what is wrong.
+
+Only what was authentic is learnt, so that nobody fills the memory with what they made up. The bound is one of entries,
+and those learnt first go first: an enclave that is forgotten is learnt again with its next document.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from verifier.evidence.cbor import CborError, decode_item
+from verifier.evidence.document import (
+    EARLIEST_TIMESTAMP_MS,
+    LATEST_TIMESTAMP_MS,
+    MAX_FIELD_BYTES,
+    OPTIONAL_FIELDS,
+    AttestationDocument,
+)
+
+DEFAULT_PARTS = 1024
+
+# The order in which the Nitro Secure Module writes its fields. In another order nothing recurs, and nothing is lost.
+_HEAD_FIELDS = {"module_id", "digest", "timestamp"}
+_MIDDLE_FIELDS = {"pcrs", "certificate", "cabundle"}
+_TAIL_FIELDS = set(OPTIONAL_FIELDS)
+
+_TIMESTAMP = b"\x69timestamp\x1b"
+"""The name of the field, and the head of an integer of eight bytes."""
+_TIMESTAMP_BYTES = 8
+_TIMESTAMP_WITHIN = 320
+"""Behind a module id of at most 256 characters."""
+_PUBLIC_KEY = b"\x6apublic_key"
+
+_MAP_OF_THREE = b"\xa3"
+_MAP_OF_NINE, _INDEFINITE_MAP, _BREAK = b"\xa9", b"\xbf", b"\xff"
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that were read, and what they said."""
+
+    middle: bytes
+    """From behind the timestamp's value to where ``public_key`` begins."""
+    closing: bytes
+    """What ends the map: a break, or nothing."""
+    document: AttestationDocument
+
+
+class RecurringParts:
+    """Parts of documents, by the bytes that those begin with; safe to share between threads."""
+
+    __slots__ = ("_by_head", "_limit")
+
+    def __init__(self, limit: int = DEFAULT_PARTS) -> None:
+        """Remember at most ``limit`` parts, about 5 kB each; with a limit of zero, none."""
+        self._limit = limit
+        self._by_head: dict[bytes, _Part] = {}
+
+    def read(self, payload: bytes) -> AttestationDocument | None:
+        """Give what ``decode_document`` gives of this payload, if it differs from one before only where it may."""
+        start = _behind_timestamp_head(payload)
+        part = self._by_head.get(payload[:start])
+        if part is None or not payload.startswith(part.middle, start + _TIMESTAMP_BYTES):
+            return None
+        timestamp = int.from_bytes(payload[start : start + _TIMESTAMP_BYTES])
+        tail = _decode_tail(payload, start + _TIMESTAMP_BYTES + len(part.middle), part.closing)
+        if tail is None or not EARLIEST_TIMESTAMP_MS <= timestamp <= LATEST_TIMESTAMP_MS:
+            return None
+        document = part.document
+        return AttestationDocument(
+            kind=document.kind,
+            module_id=document.module_id,
+            timestamp_ms=timestamp,
+            pcrs=document.pcrs,
+            certificate=document.certificate,
+            cabundle=document.cabundle,
+            public_key=tail["public_key"],
+            user_data=tail["user_data"],
+            nonce=tail["nonce"],
+            unrecognised=(),
+        )
+
+    def learn(self, payload: bytes, document: AttestationDocument) -> None:
+        """Learn from a payload whose signature was verified, and from the document that was read from it."""
+        start = _behind_timestamp_head(payload)
+        begin, end = start + _TIMESTAMP_BYTES, payload.rfind(_PUBLIC_KEY)
+        closing = _BREAK if payload.startswith(_INDEFINITE_MAP) else b""
+        if not self._limit or not start or not payload.startswith((_MAP_OF_NINE, _INDEFINITE_MAP)):
+            return
+        # Cut where the fields seem to begin. Whether they do, reading the pieces by themselves tells.
+        pieces = (payload[1:begin], payload[begin:end])
+        if [_names(piece) for piece in pieces] != [_HEAD_FIELDS, _MIDDLE_FIELDS]:
+            return
+        if _decode_tail(payload, end, closing) is None:
+            return
+        if len(self._by_head) >= self._limit:
+            self._by_head.pop(next(iter(self._by_head), b""), None)
+        self._by_head[payload[:start]] = _Part(middle=pieces[1], closing=closing, document=document)
+
+
+def _behind_timestamp_head(payload: bytes) -> int:
+    """Give where the timestamp's value seems to begin, or zero."""
+    at = payload.find(_TIMESTAMP, 0, _TIMESTAMP_WITHIN)
+    return at + len(_TIMESTAMP) if at > 0 else 0
+
+
+def _names(pairs: bytes) -> set[object] | None:
+    """Give the keys of three pairs; ``None`` unless they are exactly that."""
+    item = _decode_three(pairs)
+    return None if item is None else set(item)
+
+
+def _decode_tail(payload: bytes, begin: int, closing: bytes) -> dict[str, bytes | None] | None:
+    """Read the last three fields; ``None`` unless they are exactly those, and as they may be."""
+    if not payload.endswith(closing):
+        return None
+    tail = _decode_three(payload[begin : len(payload) - len(closing)])
+    if tail is None or tail.keys() != _TAIL_FIELDS:
+        return None
+    for value in tail.values():
+        if value is not None and (type(value) is not bytes or len(value) > MAX_FIELD_BYTES):
+            return None
+    return tail  # type: ignore[return-value]  # as was just seen
+
+
+def _decode_three(pairs: bytes) -> dict[object, object] | None:
+    try:
+        item = decode_item(_MAP_OF_THREE + pairs)
+    except CborError:
+        return None
+    return item if type(item) is dict else None
