@@ -12,6 +12,7 @@ import re
 import select
 import socket
 from collections import Counter, deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice, repeat
 from time import perf_counter
@@ -86,8 +87,9 @@ class _Connection:
 class Client:
     """Sends requests over connections that it keeps."""
 
-    def __init__(self, port: int, connections: int = CONNECTIONS) -> None:
-        """Open the connections."""
+    def __init__(self, port: int, connections: int = CONNECTIONS, *, sleeps: bool = True) -> None:
+        """Open the connections; ``sleeps`` is whether to give the core away while there is nothing to do."""
+        self._sleeps = sleeps
         self._epoll = select.epoll()
         self._connections = {}
         for _ in range(connections):
@@ -130,7 +132,7 @@ class Client:
                 outcome.sent_bytes += len(request)
             may_send = upcoming is not None and bool(self._idle)
             pause = max(0.0, upcoming - now - SLEEP_MARGIN_S) if upcoming is not None and may_send else PATIENCE_S
-            self._collect(outcome, begun, pause)
+            self._collect(outcome, begun, pause if self._sleeps else 0.0)
         outcome.elapsed_s = perf_counter() - begun
 
     def _collect(self, outcome: Outcome, begun: float, pause: float) -> None:
@@ -166,12 +168,27 @@ def saturation(port: int, requests: Iterator[bytes], *, seconds: float, windows:
         client.close()
 
 
-def pin(server: psutil.Process) -> str:
-    """Give the server one core, and this process another, where there are two; say what was done."""
+def pin(*servers: psutil.Process) -> int | None:
+    """Give servers one core, and this process another, where there are two; give the servers' core."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < 2:  # noqa: PLR2004 - one for each side
-        return "one core for both"
-    for process in (server, *server.children(recursive=True)):
-        process.cpu_affinity(cores[:1])
+        return None
+    for server in servers:
+        for process in (server, *server.children(recursive=True)):
+            process.cpu_affinity(cores[:1])
     os.sched_setaffinity(0, cores[1:])
-    return f"service on core {cores[0]}, client on core {cores[-1]}"
+    return cores[0]
+
+
+@contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """Run on one core until the block ends, where ``pin`` has given one."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

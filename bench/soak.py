@@ -123,7 +123,8 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         options = [*shlex.split(arguments.serve), *(["--workers", str(arguments.workers)] * (arguments.workers > 1))]
         server = stack.enter_context(serving(folder, write_configuration(folder, corpus), options))
-        pinned = "not pinned" if arguments.workers > 1 else pin(server.process)
+        core = None if arguments.workers > 1 else pin(server.process)
+        pinned = "not pinned" if core is None else f"service on core {core}, client on another"
         mix = make_mix(corpus, int(min(MAX_GUARDED, MIX["single use"] * arguments.minutes * 60 * 6000)))
         requests = iter(mix)
         meet_everyone(server, mix)

@@ -26,7 +26,8 @@ from tests.service.harness import (
     stranger,
 )
 from verifier.service.connections import Connection
-from verifier.service.shortcut import Shortcut, run_through
+from verifier.service.heads import MAX_HEAD_BYTES, MAX_HEADS
+from verifier.service.shortcut import Known, Shortcut, run_through
 
 DOCUMENT = enclave().attestation()
 OPEN = "/v1/verify?policy=open"
@@ -40,13 +41,28 @@ class Watched:
 
     real: Shortcut
     taken: list[bool] = field(default_factory=list)
+    known: list[Known] = field(default_factory=list)
+    forgets: bool = False
+    known_by: Connection | None = None
     connection: Connection | None = None
 
-    def answer(self, message: RawRequestMessage, payload: StreamReader, connection: Connection) -> bool:
+    def answer(self, message: RawRequestMessage, payload: StreamReader, connection: Connection, raw: bytes) -> bool:
         """Note whether the request was answered."""
         self.connection = connection
-        self.taken.append(self.real.answer(message, payload, connection))
+        self.taken.append(self.real.answer(message, payload, connection, raw))
         return self.taken[-1]
+
+    def answer_again(self, data: bytes, connection: Connection) -> Known:
+        """Note what became of what began between requests."""
+        known = Known.NO if self.forgets else self.real.answer_again(data, connection)
+        self.known.append(known)
+        self.known_by = connection
+        return known
+
+    @property
+    def again(self) -> int:
+        """How many requests were answered because their heads were known."""
+        return self.known.count(Known.ANSWERED)
 
 
 @pytest.fixture
@@ -97,6 +113,15 @@ def statuses(stream: socket.socket, count: int) -> list[int]:
     return found
 
 
+def until_it_waits(connection: Connection | None) -> None:
+    """Wait until aiohttp has done with the request before."""
+    assert connection is not None
+    deadline = time.monotonic() + 10
+    while not connection.is_waiting:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 WHOLE: dict[str, bytes] = {
     "affirmed": post(OPEN, DOCUMENT),
     "rejected": post(OPEN, stranger().attestation()),
@@ -115,28 +140,156 @@ WHOLE: dict[str, bytes] = {
     "too large": post(OPEN, bytes(16385)),
     "an empty body": post(OPEN, b""),
     "a fragment": post(f"{OPEN}#x", DOCUMENT),
+    "kept alive": post(OPEN, DOCUMENT, "Connection: Keep-Alive"),
 }
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_both_ways_give_the_same_answer(service: Running, name: str) -> None:
-    """What a client is told would hang on how its bytes were cut into packets."""
+def test_all_ways_give_the_same_answer(service: Running, name: str) -> None:
+    """What a client is told would hang on how its bytes were cut into packets, or on who asked before."""
     head, end, body = WHOLE[name].partition(b"\r\n\r\n")
-    taken = watch(service)
+    pieces = (head + end, body) if body else (head, end)
+    way = watched(service)
 
-    short, long = ask(service, WHOLE[name]), ask(service, head + end, body) if body else ask(service, head, end)
+    parsed, known, held = ask(service, WHOLE[name]), ask(service, WHOLE[name]), ask(service, *pieces)
+    outcomes = [Known.NO, Known.ANSWERED, *([Known.INCOMPLETE, Known.ANSWERED] if body else [Known.NO])]
+    assert way.known[: len(outcomes)] == outcomes
+    way.forgets = True
+    long = ask(service, *pieces)
 
-    assert taken == [True, False] if body else [True, True]
-    assert short.status == long.status
-    assert [pair for pair in short.headers.items() if pair[0] not in VARIES] == [
-        pair for pair in long.headers.items() if pair[0] not in VARIES
-    ]
-    assert [pair[0] for pair in short.headers.items()] == [pair[0] for pair in long.headers.items()]
-    assert short.headers["X-Request-Id"] in short.body.decode()
-    told = [{**reply.json, "request_id": "", "evaluated_at": "", "freshness": ""} for reply in (short, long)]
-    assert told[0] == told[1]
-    assert service.metric("http_request_seconds_count", route="/v1/verify") == 2
+    assert way.taken == ([True, False] if body else [True, True, True])
+    for reply in (parsed, known, held):
+        assert reply.status == long.status
+        assert [pair for pair in reply.headers.items() if pair[0] not in VARIES] == [
+            pair for pair in long.headers.items() if pair[0] not in VARIES
+        ]
+        assert [pair[0] for pair in reply.headers.items()] == [pair[0] for pair in long.headers.items()]
+        assert reply.headers["X-Request-Id"] in reply.body.decode()
+        told = [{**each.json, "request_id": "", "evaluated_at": "", "freshness": ""} for each in (reply, long)]
+        assert told[0] == told[1]
+    assert len({reply.headers["X-Request-Id"] for reply in (parsed, known, held, long)}) == 4
+    assert service.metric("http_request_seconds_count", route="/v1/verify") == 4
     assert service.metric("in_flight") == 0
+
+
+def test_a_body_in_many_pieces_is_put_together(service: Running) -> None:
+    """A document that comes over a network, in packets, would be cut."""
+    whole = post(OPEN, DOCUMENT)
+    assert ask(service, whole).status == 200
+    way = watched(service)
+    at = whole.index(b"\r\n\r\n") + 4
+    assert ask(service, whole[: at + 9], whole[at + 9 : -1], whole[-1:]).status == 200
+    assert way.known == [Known.INCOMPLETE, Known.INCOMPLETE, Known.ANSWERED]
+
+
+def test_a_body_that_does_not_come_is_waited_for_on_the_long_way(service: Running) -> None:
+    """Whoever sends a known head and nothing more would hold it for as long as a head may take, uncounted."""
+    whole = post(OPEN, DOCUMENT)
+    assert ask(service, whole).status == 200
+    way = watched(service)
+    with service.connect() as stream:
+        stream.sendall(whole[:-1])
+        deadline = time.monotonic() + 10
+        while service.service.in_flight != 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        stream.sendall(whole[-1:])
+        assert read_raw(stream).status == 200
+    assert (way.known, way.taken) == ([Known.INCOMPLETE], [False])
+
+
+def test_a_client_that_goes_away_in_between_leaves_nothing_behind(service: Running) -> None:
+    """A service that is about to end would wait for somebody who is gone."""
+    whole = post(OPEN, DOCUMENT)
+    assert ask(service, whole).status == 200
+    way = watched(service)
+    with service.connect() as stream:
+        stream.sendall(whole[:-1])
+        deadline = time.monotonic() + 10
+        while not way.known:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert service.service.newcomers == 1
+    while service.service.newcomers or service.metric("connections"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert way.known == [Known.INCOMPLETE]
+
+
+def test_a_head_is_known_only_where_one_may_begin(service: Running) -> None:
+    """A part of one request would be answered as another one, and each answer after it taken for the wrong one.
+
+    What comes second looks like a request from before, and is the value of a header and what follows it.
+    """
+    known = post(OPEN, DOCUMENT)
+    assert ask(service, known).status == 200
+    way = watched(service)
+    begin = b"POST /v1/verify?policy=open HTTP/1.1\r\nX-Note: "
+    with service.connect() as stream:
+        stream.sendall(begin)
+        time.sleep(0.05)
+        stream.sendall(known)
+        assert statuses(stream, 1) == [200]
+        stream.sendall(post("/v1/nonces", b""))
+        assert statuses(stream, 1) == [201]
+    assert way.again == 0
+    with service.connect() as stream:
+        stream.sendall(known + begin)
+        assert statuses(stream, 1) == [200]
+        stream.sendall(known)
+        assert statuses(stream, 1) == [200]
+        assert way.known.count(Known.ANSWERED) == 0
+    with service.connect() as stream:
+        stream.sendall(post(OPEN, known + b"!", "X-Other: 1")[: -len(known) - 1])
+        time.sleep(0.05)
+        stream.sendall(known)  # all of a body but its last byte
+        time.sleep(0.05)
+        stream.sendall(b"!")
+        assert statuses(stream, 1) == [422]
+    assert way.again == 0
+
+
+def test_heads_are_known_again_after_requests_of_other_kinds(service: Running) -> None:
+    """One look at the service's health would make all that follows on a connection slower."""
+    way = watched(service)
+    with service.connect() as stream:
+        stream.sendall(post(OPEN, DOCUMENT))
+        assert statuses(stream, 1) == [200]
+        stream.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert statuses(stream, 1) == [200]
+        stream.sendall(post("/v1/explain?policy=open", DOCUMENT))
+        assert statuses(stream, 1) == [200]
+        until_it_waits(way.connection)
+        stream.sendall(post(OPEN, DOCUMENT))
+        assert statuses(stream, 1) == [200]
+    assert way.again == 1
+
+
+def test_no_more_heads_are_remembered_than_there_may_be(service: Running) -> None:
+    """Clients that send another head with each request would fill the memory."""
+    way = watched(service)
+    with service.connect() as stream:
+        for number in range(MAX_HEADS + 1):
+            stream.sendall(post("/v1/nonces", b"", f"X-Trace: {number}"))
+            assert statuses(stream, 1) == [201]
+        for number in (0, MAX_HEADS):
+            stream.sendall(post("/v1/nonces", b"", f"X-Trace: {number}"))
+            assert statuses(stream, 1) == [201]
+        assert way.again == 1
+        for _ in range(2):
+            stream.sendall(post("/v1/nonces", b"", f"X-Trace: {'x' * MAX_HEAD_BYTES}"))
+            assert statuses(stream, 1) == [201]
+    assert way.again == 1
+
+
+def test_a_request_behind_a_known_one_is_answered_too(service: Running) -> None:
+    """It would be taken for a part of the body, or never be answered."""
+    way = watched(service)
+    with service.connect() as stream:
+        for _ in range(2):
+            stream.sendall(post(OPEN, DOCUMENT) + post("/v1/nonces", b""))
+            assert statuses(stream, 2) == [200, 201]
+    assert way.again == 0
 
 
 def test_a_nonce_is_issued_on_the_spot(service: Running) -> None:
@@ -150,6 +303,7 @@ def test_a_nonce_is_issued_on_the_spot(service: Running) -> None:
 UNUSUAL: dict[str, bytes] = {
     "HTTP/1.0": post(OPEN, DOCUMENT).replace(b"HTTP/1.1", b"HTTP/1.0"),
     "Connection": post(OPEN, DOCUMENT, "Connection: close"),
+    "Connection, twice": post(OPEN, DOCUMENT, "Connection: keep-alive", "Connection: x-other"),
     "Proxy-Connection": post(OPEN, DOCUMENT, "Proxy-Connection: close"),
     "Expect": post(OPEN, DOCUMENT, "Expect: something"),
     "another method": post(OPEN, DOCUMENT).replace(b"POST", b"PUT "),
@@ -240,13 +394,10 @@ def test_a_client_that_takes_no_answers_goes_the_long_way(service: Running) -> N
         stream.sendall(post(OPEN, DOCUMENT))
         assert read_raw(stream).status == 200
         service.in_loop(connection.resume_writing)
-        deadline = time.monotonic() + 10
-        while not connection.is_waiting:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until_it_waits(connection)
         stream.sendall(post(OPEN, DOCUMENT))
         assert read_raw(stream).status == 200
-    assert taken == [True, True]
+    assert (taken, watched(service).again) == ([True, False], 1)
 
 
 def test_a_handler_of_the_short_way_may_not_wait() -> None:
@@ -257,3 +408,24 @@ def test_a_handler_of_the_short_way_may_not_wait() -> None:
 
     with pytest.raises(RuntimeError, match="waited"):
         run_through(wait())
+
+
+def test_no_more_begins_are_held_than_bodies_may_be_on_their_way(tmp_path: Path) -> None:
+    """Whoever opens connections and sends half a request over each would fill the memory."""
+    with running(make_settings(tmp_path, max_in_flight=2)) as service:
+        way, connections = watched(service), []
+        with service.connect() as first, service.connect() as second, service.connect() as third:
+            for stream in (first, second, third):
+                stream.sendall(post(OPEN, DOCUMENT))
+                assert read_raw(stream).status == 200
+                connections.append(way.known_by)
+            before = len(way.taken)
+
+            def begin() -> None:
+                for connection in connections:
+                    assert connection is not None
+                    connection.data_received(post(OPEN, DOCUMENT)[:-1])
+
+            service.in_loop(begin)  # at once, so that nothing is released in between
+            assert way.taken[before:] == [False]
+            assert way.known[-3:] == [Known.INCOMPLETE] * 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from verifier.ear.signing import NOBODY, Addressee
 from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from verifier.service.intake import Intake
+    from verifier.service.requests import Request
 
 MAX_RAW_BODY = MAX_EVIDENCE_BYTES
 MAX_JSON_BODY = 24 * 1024
@@ -55,7 +56,7 @@ class Appraisable(msgspec.Struct, frozen=True, kw_only=True):
     reject_status: int
 
 
-async def read_verify_request(request: web.Request, intake: Intake) -> Appraisable:
+async def read_verify_request(request: Request, intake: Intake) -> Appraisable:
     """Read a raw document with its query, or JSON without one.
 
     Raises:
@@ -86,7 +87,7 @@ async def read_verify_request(request: web.Request, intake: Intake) -> Appraisab
     )
 
 
-async def read_nonce_request(request: web.Request, intake: Intake) -> NonceRequest:
+async def read_nonce_request(request: Request, intake: Intake) -> NonceRequest:
     """Read what a nonce shall be good for; an empty body asks for the usual.
 
     Raises:
@@ -103,7 +104,7 @@ async def read_nonce_request(request: web.Request, intake: Intake) -> NonceReque
     return _decode(_decode_nonce, body)
 
 
-def read_query(request: web.Request, known: frozenset[str]) -> Mapping[str, str]:
+def read_query(request: Request, known: frozenset[str]) -> Mapping[str, str]:
     """Read the query; a parameter that is unknown or occurs twice is refused, because a mistyped ``nonce`` matters.
 
     Raises:
@@ -131,7 +132,7 @@ def _parse_query(text: str, known: frozenset[str]) -> Mapping[str, str]:
     return MappingProxyType(query)
 
 
-def _media_type(request: web.Request) -> str:
+def _media_type(request: Request) -> str:
     """Give the body's media type without its parameters; no header at all means bytes (RFC 9110 section 8.3).
 
     Not ``request.content_type``: that is Python's e-mail parser, which some headers keep busy for seconds and others

@@ -20,7 +20,7 @@ from aiohttp import hdrs, web
 from verifier.service.chunks import CHUNKED_STEP, ChunkBudget, may_begin_chunks
 from verifier.service.logs import log_failure
 from verifier.service.problems import ProblemError, ProblemType, problem_answer
-from verifier.service.shortcut import ShortcutParser
+from verifier.service.shortcut import Known, ShortcutParser
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,8 +61,8 @@ class Connection(web.RequestHandler):
     """One connection, with a deadline."""
 
     __slots__ = (
-        "_chunks", "_crowd", "_head", "_refused", "_service", "_wire", "busy", "deadline", "head_ended", "is_new",
-        "reading_head",
+        "_chunks", "_crowd", "_head", "_held", "_position", "_refused", "_service", "_shortcut", "_wire", "busy",
+        "deadline", "head_ended", "is_new", "reading_head",
     )  # fmt: skip
 
     def __init__(self, server: web.Server, crowd: Crowd, service: Service) -> None:
@@ -73,8 +73,10 @@ class Connection(web.RequestHandler):
         self._crowd = crowd
         self._service = service
         # Both are there: aiohttp's parser since this was made, the short way since the application was.
-        parser, shortcut = cast("HttpRequestParser", self._parser), cast("Shortcut", service.shortcut)
-        self._parser = cast("HttpRequestParser", ShortcutParser(parser, self, shortcut))
+        parser, self._shortcut = cast("HttpRequestParser", self._parser), cast("Shortcut", service.shortcut)
+        ours = ShortcutParser(parser, self, self._shortcut)
+        self._parser, self._position = cast("HttpRequestParser", ours), ours.position
+        self._held = b""
         self._head = 0
         self._chunks: ChunkBudget | None = None
         self._refused = False
@@ -93,6 +95,26 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        """Answer a request like one before, or hold its begin; have all else parsed."""
+        if self._held:
+            data, self._held = self._held + data, b""
+            self._crowd.end_hold(self)
+        if self._position.is_between_requests and self.is_waiting:
+            known = self._shortcut.answer_again(data, self)
+            if known is Known.ANSWERED:
+                return
+            if known is Known.INCOMPLETE and self._crowd.begin_hold(self):
+                self._held = data
+                return
+        self._take(data)
+
+    def release(self) -> None:
+        """Have parsed what was held: the rest of a body is long in coming, and others know better how to wait."""
+        data, self._held = self._held, b""
+        self._crowd.end_hold(self)
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         """Start the clock for a request's head at its first byte, and take no more than can become a request."""
         if data and not (self.busy or self.reading_head):
             self._crowd.begin_head(self)
@@ -126,6 +148,7 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Leave the others."""
+        self._held = b""
         self._crowd.leave(self)
         super().connection_lost(exc)
 
@@ -198,6 +221,7 @@ class Crowd:
         # Each in the order in which they became so; a dict is an ordered set.
         self._idle: dict[Connection, None] = {}
         self._busy: dict[Connection, None] = {}
+        self._holding: dict[Connection, None] = {}
         service.metrics.connections.set_function(self._count)
 
     def _count(self) -> int:
@@ -218,6 +242,7 @@ class Crowd:
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
         self._know(connection)
+        self.end_hold(connection)
         self._idle.pop(connection, None)
         self._busy.pop(connection, None)
 
@@ -225,6 +250,25 @@ class Crowd:
         """Give a connection the time that a request's head may take."""
         connection.reading_head = True
         connection.deadline = self._now() + self._limits.header_timeout
+
+    def begin_hold(self, connection: Connection) -> bool:
+        """Let a connection hold the begin of a request, if not too many bodies are on their way.
+
+        It has the time of a head, and an ending service waits for it as for a newcomer.
+        """
+        if len(self._holding) + self._service.intake.arriving >= self._limits.max_in_flight:
+            return False
+        self._holding[connection] = None
+        if not (connection.busy or connection.reading_head):
+            self.begin_head(connection)
+        if not connection.is_new:
+            connection.is_new = True
+            self._service.newcomers += 1
+        return True
+
+    def end_hold(self, connection: Connection) -> None:
+        """Note that a connection holds nothing more."""
+        self._holding.pop(connection, None)
 
     def begin_request(self, connection: Connection) -> None:
         """Give a connection the time that a body and an answer may take."""
@@ -246,13 +290,15 @@ class Crowd:
             self._service.newcomers -= 1
 
     def sweep(self) -> None:
-        """Close every connection that is late."""
+        """Close every connection that is late, and hold nothing for longer than until here."""
         now = self._now()
         for connection in [each for each in (*self._idle, *self._busy) if each.deadline < now]:
             if connection.busy or connection.reading_head:
                 self._metrics.count_shed("deadline")
             self.leave(connection)
             connection.cut_off()
+        for connection in tuple(self._holding):
+            connection.release()
 
     async def sweep_forever(self) -> None:
         """Sweep until cancelled."""

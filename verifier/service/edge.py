@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from verifier.service.answers import Answer
+    from verifier.service.requests import Request
     from verifier.service.state import Service
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -40,9 +41,7 @@ class Edge:
         self._service = service
         service.metrics.in_flight.set_function(lambda: service.in_flight)
 
-    async def handle(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]], route: str
-    ) -> Answer:
+    async def handle(self, request: Request, handler: Callable[[Request], Awaitable[Answer]], route: str) -> Answer:
         """Serve one request; ``route`` is its template."""
         service, started, status = self._service, perf_counter(), None
         request[REQUEST_ID] = request_id = _read_request_id(request)
@@ -63,9 +62,7 @@ class Edge:
                 connection.end_request()
             service.metrics.count_request(route, request.method, status, perf_counter() - started)
 
-    async def _answer(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]], route: str
-    ) -> Answer:
+    async def _answer(self, request: Request, handler: Callable[[Request], Awaitable[Answer]], route: str) -> Answer:
         try:
             _refuse_fragment(request)
             return await handler(request)
@@ -87,7 +84,7 @@ class Edge:
         """Give this as aiohttp wants it."""
 
         @web.middleware
-        async def edge(request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]]) -> web.StreamResponse:
+        async def edge(request: web.Request, handler: Callable[[Request], Awaitable[Answer]]) -> web.StreamResponse:
             answer = await self.handle(request, handler, _route_of(request))
             return answer.to_response()
 
@@ -102,7 +99,7 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
-def _read_request_id(request: web.Request) -> str:
+def _read_request_id(request: Request) -> str:
     """Take the client's id when it is one, else make one: ids reach the log."""
     if REQUEST_ID_HEADER in request.headers:
         given = request.headers.getall(REQUEST_ID_HEADER)
@@ -111,7 +108,7 @@ def _read_request_id(request: web.Request) -> str:
     return secrets.token_hex(16)
 
 
-def _refuse_fragment(request: web.Request) -> None:
+def _refuse_fragment(request: Request) -> None:
     """Refuse what RFC 9112 section 3.2 does not allow: a ``nonce`` behind a ``#`` would be dropped without a word."""
     if "#" in request.raw_path:
         raise ProblemError(ProblemType.MALFORMED_REQUEST, "the request target has a fragment")

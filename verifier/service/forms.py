@@ -11,11 +11,10 @@ from verifier.service.negotiation import JSON, choose_media_type
 from verifier.service.problems import ProblemError, ProblemType
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from verifier.ear.signing import Addressee
     from verifier.result import AttestationResult
     from verifier.service.bodies import Appraisable
+    from verifier.service.requests import Request
     from verifier.service.signing import Signer
 
 JWT = f'application/eat+jwt; eat_profile="{PROFILE}"'
@@ -25,7 +24,7 @@ SIGNED = (JWT, CWT, LEGACY_JWT)
 """The forms that are signed; ours first where the client does not care."""
 
 
-def choose_form(request: web.Request, signer: Signer | None) -> tuple[str, Signer | None]:
+def choose_form(request: Request, signer: Signer | None) -> tuple[str, Signer | None]:
     """Choose the form of a result by the request's Accept; a form that is signed comes with who signs it.
 
     Raises:

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from verifier.ear.signing import signable
 from verifier.explanation import explain
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from verifier.nonces import IssuedNonce
     from verifier.policy.shadows import ShadowOutcome
     from verifier.result import AttestationResult
+    from verifier.service.requests import Request
     from verifier.service.state import Service
 
 VERDICT_HEADER = "Attestation-Verdict"
@@ -42,7 +43,7 @@ class Handlers:
         """Serve with ``service``."""
         self._service = service
 
-    async def verify(self, request: web.Request) -> Answer:
+    async def verify(self, request: Request) -> Answer:
         """``POST /v1/verify``: 200 only when affirmed."""
         service = self._service
         form, signer = choose_form(request, service.signer)
@@ -73,7 +74,7 @@ class Handlers:
         answer.headers[VERDICT_HEADER] = HISTORICAL + verdict if historical else verdict
         return answer
 
-    async def explain(self, request: web.Request) -> Answer:
+    async def explain(self, request: Request) -> Answer:
         """``POST /v1/explain``: 200 with every check and no verdict, whatever the document; no nonce is used up."""
         service = self._service
         media_type = choose_media_type(request, EXPLANATION, JSON)
@@ -115,7 +116,7 @@ class Handlers:
             facts["shadow"] = _brief(result.shadows)
         self._service.log.put("info", "appraisal", facts)
 
-    async def issue_nonce(self, request: web.Request) -> Answer:
+    async def issue_nonce(self, request: Request) -> Answer:
         """``POST /v1/nonces``: 201 with a nonce."""
         service = self._service
         media_type = choose_media_type(request, JSON, OCTETS)

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
 
 from verifier.service.chunks import ChunkFramingError
 from verifier.service.problems import ProblemError, ProblemType
+from verifier.service.requests import WholeRequest
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
 
     from verifier.service.config import Limits
     from verifier.service.metrics import Metrics
+    from verifier.service.requests import Request
 
 _AT_ONCE = 0.0
 
@@ -36,7 +38,12 @@ class Intake:
         # In the order in which they began; a dict is an ordered set.
         self._arriving: dict[asyncio.Timeout, None] = {}
 
-    async def read(self, request: web.Request, limit: int) -> bytes:
+    @property
+    def arriving(self) -> int:
+        """How many bodies are on their way."""
+        return len(self._arriving)
+
+    async def read(self, request: Request, limit: int) -> bytes:
         """Read at most ``limit`` bytes, whatever the headers promise.
 
         Raises:
@@ -45,16 +52,16 @@ class Intake:
         _refuse_codings(request)
         if (request.content_length or 0) > limit:
             raise _too_large(limit)
-        content = request.content
+        if isinstance(request, WholeRequest):
+            return _within(request.body, limit)
+        content = cast("web.Request", request).content
         if content.is_eof() and content.exception() is None:  # the usual case: it came along with the head
             # All of it is there: read_nowait would look after each piece whether there is room for more. A request
             # without a body has a reader of another kind, which is at its end and has no buffer.
             body = b"" if content.at_eof() else b"".join(content._buffer)  # noqa: SLF001 - as said
         else:
             body = await self._read_slowly(content, limit)
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body
+        return _within(body, limit)
 
     async def _read_slowly(self, content: StreamReader, limit: int) -> bytes:
         self._make_room()
@@ -87,7 +94,7 @@ class Intake:
         self._metrics.count_shed("in_flight")
 
 
-def _refuse_codings(request: web.Request) -> None:
+def _refuse_codings(request: Request) -> None:
     """Refuse bodies that are not sent as they are: all fields count, not the first, and nothing is ever unpacked."""
     headers = request.headers
     if hdrs.CONTENT_ENCODING in headers and any(
@@ -100,6 +107,12 @@ def _refuse_codings(request: web.Request) -> None:
         codings = [coding.strip().lower() for coding in headers.getall(hdrs.TRANSFER_ENCODING)]
         if codings != ["chunked"]:
             raise ProblemError(ProblemType.MALFORMED_HTTP, "Transfer-Encoding: only chunked is taken")
+
+
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
 
 
 def _too_large(limit: int) -> ProblemError:

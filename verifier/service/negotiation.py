@@ -10,7 +10,7 @@ from verifier.service.problems import ProblemError, ProblemType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohttp import web
+    from verifier.service.requests import Request
 
     _Range: TypeAlias = tuple[str, str | None, float]
     """Type, ``eat_profile`` where it has one, and weight."""
@@ -30,7 +30,7 @@ MAX_ACCEPT = 1024
 """Characters of all Accept fields together. Those of browsers have 150; reading half a megabyte takes 0.3 s."""
 
 
-def choose_media_type(request: web.Request, *offered: str) -> str:
+def choose_media_type(request: Request, *offered: str) -> str:
     """Choose what the client likes best of what is ``offered``; ours comes first where it does not care.
 
     An offer with an ``eat_profile`` is one of several that its media type has; a range without one takes any of them.

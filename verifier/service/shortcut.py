@@ -4,35 +4,49 @@ aiohttp serves each request in a task of its own and finds its route by patterns
 ours. A POST whose body came along with its head needs neither: aiohttp's parser has read it, the handler runs to its
 end without waiting, and its answer is written, all within the one call that brought the bytes. The handler and the edge
 around it are the same as on the long way, and so is what they refuse, count and log. Whatever is unusual about a
-request (another version, ``Expect``, ``Connection``, a body that is chunked or still arriving) goes the long way, and
-so does one that comes before the answer to the one before it was taken.
+request (another version, ``Expect``, a ``Connection`` to be closed, a body that is chunked or still arriving) goes the
+long way, and so does one that comes before the answer to the one before it was taken.
+
+A head that was read before (``heads``) is not parsed again, and the body behind it may come in a few pieces.
 """
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from aiohttp import HttpVersion11, StreamReader, hdrs, web
+from aiohttp import HttpVersion11, hdrs
+
+from verifier.service.heads import Head, Heads, Position, received
+from verifier.service.requests import WholeRequest
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping
 
-    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp import StreamReader
     from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
-    from verifier.service.answers import Answer
     from verifier.service.connections import Connection
     from verifier.service.edge import Edge
+    from verifier.service.heads import Handler, Messages
     from verifier.service.state import Service
 
-    Handler = Callable[[web.Request], Awaitable[Answer]]
-    Messages = Sequence[tuple[RawRequestMessage, StreamReader]]
+MAX_HELD_BYTES = 32 * 1024
+"""A head and the largest body that may be taken, and some room."""
 
-# A handler of the short way begins no answer and cannot be cancelled.
-_NO_WRITER = cast("AbstractStreamWriter", None)
-_NO_TASK = cast("asyncio.Task[None]", None)
+_KEPT_ALIVE: tuple[list[str], ...] = ([], ["keep-alive"])
+"""What Connection may say: with HTTP/1.1 the second is what the first means."""
 _Value = TypeVar("_Value")
+
+
+class Known(Enum):
+    """What is to be done with bytes that come between requests."""
+
+    ANSWERED = auto()
+    INCOMPLETE = auto()
+    """They begin as a request did before, and the rest of its body is yet to come."""
+    NO = auto()
+    """They must be parsed."""
 
 
 class Shortcut:
@@ -43,32 +57,58 @@ class Shortcut:
         self._edge = edge
         self._service = service
         self._handlers = handlers
+        self._heads = Heads()
 
-    def answer(self, message: RawRequestMessage, payload: StreamReader, connection: Connection) -> bool:
-        """Answer a request, and say whether that was done; if not, it has to go the long way."""
+    def answer(self, message: RawRequestMessage, payload: StreamReader, connection: Connection, raw: bytes) -> bool:
+        """Answer a request, and say whether that was done; if not, it has to go the long way.
+
+        Args:
+            message: the head.
+            payload: the body, or as much of it as is there.
+            connection: where it came from, and the answer goes.
+            raw: the head's own bytes, to be remembered; none when they are not known exactly.
+        """
         path = message.path.partition("?")[0]
         handler = self._handlers.get(path)
-        if handler is None or not self._is_usual(message, payload):
+        if handler is None or not _is_usual(message):
             return False
-        request = web.Request(message, payload, connection, _NO_WRITER, _NO_TASK, connection.loop)
-        answer = run_through(self._edge.handle(request, handler, path))
-        connection.send(answer.to_bytes(), close=answer.closes)
+        head = Head(message, path, handler)
+        if raw:
+            self._heads.keep(raw, head)
+        is_whole = payload.is_eof() and payload.exception() is None
+        if not is_whole or self._service.draining or not connection.is_waiting:
+            return False
+        self._answer(head, received(payload), connection)
         return True
 
-    def _is_usual(self, message: RawRequestMessage, payload: StreamReader) -> bool:
-        headers = message.headers
-        return (
-            message.method == hdrs.METH_POST
-            and message.version == HttpVersion11
-            and payload.is_eof()
-            and payload.exception() is None
-            and not message.upgrade
-            and not message.should_close  # also for what the parser alone knows of, such as Proxy-Connection
-            and not self._service.draining
-            and hdrs.EXPECT not in headers
-            and hdrs.CONNECTION not in headers
-            and hdrs.TRANSFER_ENCODING not in headers
-        )
+    def answer_again(self, data: bytes, connection: Connection) -> Known:
+        """Answer a request whose head was read before; ``data`` begins with the first byte behind the last one."""
+        head, end = self._heads.find(data)
+        if head is None or self._service.draining:
+            return Known.NO
+        if len(data) != end + head.length:
+            is_begin = len(data) < end + head.length <= MAX_HELD_BYTES
+            return Known.INCOMPLETE if is_begin else Known.NO
+        self._answer(head, data[end:], connection)
+        return Known.ANSWERED
+
+    def _answer(self, head: Head, body: bytes, connection: Connection) -> None:
+        request = WholeRequest(head.message, body, connection)
+        answer = run_through(self._edge.handle(request, head.handler, head.path))
+        connection.send(answer.to_bytes(), close=answer.closes)
+
+
+def _is_usual(message: RawRequestMessage) -> bool:
+    headers = message.headers
+    return (
+        message.method == hdrs.METH_POST
+        and message.version == HttpVersion11
+        and not message.upgrade
+        and not message.should_close  # also for what the parser alone knows of, such as Proxy-Connection
+        and hdrs.EXPECT not in headers
+        and [value.lower() for value in headers.getall(hdrs.CONNECTION, [])] in _KEPT_ALIVE
+        and hdrs.TRANSFER_ENCODING not in headers
+    )
 
 
 def run_through(coroutine: Coroutine[Any, Any, _Value]) -> _Value:
@@ -94,13 +134,19 @@ class ShortcutParser:
         self._parser = parser
         self._connection = connection
         self._shortcut = shortcut
+        self.position = Position()
 
     def feed_data(self, data: bytes) -> tuple[Messages, bool, bytes]:
         """Parse, and answer at once what can be."""
-        messages, upgraded, tail = self._parser.feed_data(data)
-        if len(messages) == 1 and not upgraded and self._connection.is_waiting:
+        try:
+            messages, upgraded, tail = self._parser.feed_data(data)
+        except BaseException:
+            self.position.lose()
+            raise
+        raw = self.position.advance(data, messages, upgraded=upgraded)
+        if len(messages) == 1 and not upgraded:
             message, payload = messages[0]
-            if self._shortcut.answer(message, payload, self._connection):
+            if self._shortcut.answer(message, payload, self._connection, raw):
                 self._parser.message_consumed()
                 self._connection.head_ended = True
                 return (), False, tail

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -53,7 +52,7 @@ def nonce(
     return check_nonce(evidence(nonce=carried).document, by, expected=expected, service=service, at=at)
 
 
-def times(signed: AuthenticEvidence, by: Policy, at: int) -> Iterator[Rejection]:
+def times(signed: AuthenticEvidence, by: Policy, at: int) -> tuple[Rejection, ...]:
     return check_times(signed.document, signed.path.leaf, by, at)
 
 
