@@ -5,7 +5,8 @@ from datetime import datetime
 import pytest
 
 from tests.support.named_parts import NAMED_PARTS
-from tests.test_vectors import CASES, Case, _evidence, _policy, _used, _verifier
+from tests.support.vectors import Case, make_verifier, named_policy, read_evidence, used_nonces
+from tests.test_vectors import CASES
 from vectors.families import freshness, policy, service_nonces
 from verifier import EngineName, Reason
 from verifier.explanation import CheckOutcome, Explanation, Origin, explain
@@ -17,15 +18,15 @@ MAX_JSON = 64 * 1024
 
 
 def explained(case: Case) -> Explanation:
-    verifier = _verifier(case, EngineName.OPENSSL)
+    verifier = make_verifier(case, EngineName.OPENSSL)
     found = explain(
         verifier,
-        _evidence(case["evidence"]),
-        policy=None if case["policy"] is None else _policy(case["policy"]),
+        read_evidence(case["evidence"]),
+        policy=None if case["policy"] is None else named_policy(case["policy"]),
         nonce=None if case["nonce"] is None else bytes.fromhex(case["nonce"]),
         at=datetime.fromisoformat(case["at"]),
     )
-    assert _used(verifier) == set()
+    assert used_nonces(verifier) == set()
     return found
 
 
