@@ -23,11 +23,12 @@ from verifier.service.connections import Server
 from verifier.service.listeners import BACKLOG, Listener, open_listeners
 from verifier.service.logs import Log, bridge_library_logs
 from verifier.service.reloadables import watches
-from verifier.service.state import make_service
+from verifier.service.state import make_service, utc_now
 from verifier.service.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime
 
     from verifier.pipeline import Verifier
     from verifier.service.state import Service
@@ -37,8 +38,12 @@ NEWCOMERS_S = 1.0
 """How long an ending service waits for the first request of connections that it has just accepted."""
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> int:
     """Serve until SIGTERM or SIGINT; give the exit status.
+
+    Args:
+        settings: what ``load_settings`` gave.
+        now: the clock.
 
     Returns:
         0 after an orderly end.
@@ -47,7 +52,7 @@ def run(settings: Settings) -> int:
         ConfigurationError: the guard's file or an address cannot be used, or the self-test fails; nothing was served.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else a gauge beside every counter, unasked
-    service = make_service(settings)
+    service = make_service(settings, now=now)
     bridge_library_logs(service.log)
     announce(settings, service.verifier, service.log)
     try:

@@ -213,14 +213,14 @@ def make_service(settings: Settings, *, now: Callable[[], datetime] = utc_now, l
     )
 
 
-def rehearse(settings: Settings) -> Verifier:
+def rehearse(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Verifier:
     """Try what ``make_service`` does, and keep nothing of it open; give the verifier that it would make.
 
     Raises:
         ConfigurationError: it would fail.
     """
     if settings.state is not None:
-        EmbeddedGuard(settings.state, at=milliseconds(utc_now())).close()
+        EmbeddedGuard(settings.state, at=milliseconds(now())).close()
     verifier = Verifier(anchors=settings.anchors, engine=settings.engine)
     _pass_self_test(verifier)
     return verifier

@@ -62,7 +62,7 @@ class ServiceWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def _serve(self) -> None:
         with (
-            closing(make_service(self.app.settings)) as service,
+            closing(make_service(self.app.settings, now=self.app.now)) as service,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             service.log = service.log.bind(pid=os.getpid())

@@ -26,11 +26,12 @@ from verifier.service.listeners import Listener, open_listeners
 from verifier.service.logs import Log, bridge_library_logs, make_logger
 from verifier.service.pooled_metrics import Pool, pool
 from verifier.service.server import announce, say_where, settle_memory
-from verifier.service.state import rehearse
+from verifier.service.state import rehearse, utc_now
 from verifier.service.worker import HELD_SIGNALS, ServiceWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
 HEARTBEAT_TIMEOUT_S = 30
 """A worker whose event loop has not run for so long is replaced."""
@@ -42,8 +43,12 @@ SPARE_S = 5.0
 """How much longer than their requests may take workers get to end."""
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> int:
     """Serve with several processes until SIGTERM or SIGINT; give the exit status.
+
+    Args:
+        settings: what ``load_settings`` gave.
+        now: the clock of every worker.
 
     Returns:
         0 after an orderly end; another when no worker could be started.
@@ -54,13 +59,13 @@ def run(settings: Settings) -> int:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # else a gauge beside every counter, unasked
     log = make_logger(settings.log_level).bind(pid=os.getpid())
     bridge_library_logs(log)
-    announce(settings, rehearse(settings), log)
+    announce(settings, rehearse(settings, now=now), log)
     owner = os.getpid()
     with open_listeners(settings.addresses, queues=settings.workers) as listeners, pool() as metrics:
         say_where(listeners, log)
         failed: object = True
         try:
-            _Supervisor(_Application(settings, listeners, log, metrics)).run()  # until it exits
+            _Supervisor(_Application(settings, listeners, log, metrics, now)).run()  # until it exits
         except SystemExit as end:
             if os.getpid() != owner:  # a worker ends here, too
                 raise  # pragma: no cover - nobody traces frames from before a fork in the process after it
@@ -71,11 +76,19 @@ def run(settings: Settings) -> int:
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """What gunicorn is told, and what the workers are given."""
 
-    def __init__(self, settings: Settings, listeners: Sequence[Listener], log: Log, metrics: Pool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[Listener],
+        log: Log,
+        metrics: Pool,
+        now: Callable[[], datetime],
+    ) -> None:
         self.settings = settings
         self.listeners = listeners
         self.log = log
         self.metrics = metrics
+        self.now = now
         self.place = 0
         """The place of the next worker that is made."""
         super().__init__()
@@ -106,7 +119,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         """
         old, source = self.settings, self.settings.source
         fresh = load_settings(file=source.file, environ=source.environ, overrides=source.overrides)
-        rehearse(fresh)
+        rehearse(fresh, now=self.now)
         if fresh.addresses != old.addresses:
             warning = "host, port, tcp, unix_socket, vsock_port: changed in the configuration; restart to apply"
             fresh = replace(fresh, addresses=old.addresses, warnings=(*fresh.warnings, warning))
@@ -171,7 +184,7 @@ class _Supervisor(Arbiter):  # type: ignore[misc]  # gunicorn has no types
             return
         self._loaded.inc()
         fresh = self.app.settings
-        announce(fresh, rehearse(fresh), self.app.log, "reloaded", item="configuration")
+        announce(fresh, rehearse(fresh, now=self.app.now), self.app.log, "reloaded", item="configuration")
 
     def _take(self, settings: Settings) -> None:
         self.app.settings = settings
