@@ -11,121 +11,36 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.service.harness import COSE, HOST, POLICIES, enclave
+from tests.service.processes import FOLDER, Process
 from tests.service.test_lifecycle import write_configuration
 
-FOLDER = "metrics"
 AFFIRMED = 'appraisals_total{policy="open",verdict="affirmed"}'
 
 
-class Service:
+class Service(Process):
     """``nitro-verifier serve --workers 2`` as a process of its own."""
 
     def __init__(self, folder: Path, *, workers: int | None = 2, options: dict[str, str] | None = None) -> None:
-        self.folder = folder
         self.configuration = write_configuration(folder, reload_interval="100ms", **(options or {}))
-        self.log = folder / "log"
-        (folder / FOLDER).mkdir()
-        self.port = 0
-        self._command = [sys.executable, "-m", "verifier.cli", "serve", "--config", str(self.configuration)]
+        command = [sys.executable, "-m", "verifier.cli", "serve", "--config", str(self.configuration)]
         if workers is None:  # what is on the command line could not change
             self.configuration.write_text("workers = 2\n" + self.configuration.read_text())
         else:
-            self._command += ["--workers", str(workers)]
-
-    def __enter__(self) -> Self:
-        """Start it, and wait until both serve."""
-        with self.log.open("wb") as log:
-            environ = {**os.environ, "TMPDIR": str(self.folder / FOLDER)}
-            self.process = subprocess.Popen(self._command, stderr=log, env=environ)
-        self.until(lambda: self.lines("listening"))
-        self.port = int(self.lines("listening")[0]["addresses"][0].rpartition(":")[2])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it if it still runs, and those that it left."""
-        for pid in [*self.workers(), self.process.pid]:
-            if psutil.pid_exists(pid):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
-
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        """The log's lines of one kind."""
-        whole = [line for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        return [line for line in map(json.loads, whole) if line["event"] == event]
-
-    def until(self, true: Callable[[], object]) -> None:
-        """Wait for something to become true."""
-        deadline = time.monotonic() + 30
-        while not true():
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
-
-    def workers(self) -> list[int]:
-        """The processes that serve."""
-        try:
-            return [child.pid for child in psutil.Process(self.process.pid).children()]
-        except psutil.NoSuchProcess:
-            return []
-
-    def ask(self, method: str, target: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-        """Ask one thing over a connection of its own."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
-        try:
-            connection.request(method, target, body, {name.replace("_", "-"): text for name, text in headers.items()})
-            answer = connection.getresponse()
-            data = answer.read()
-            return answer.status, json.loads(data) if "json" in answer.headers["Content-Type"] else data.decode()
-        finally:
-            connection.close()
-
-    def verify(self, document: bytes, policy: str = "open") -> tuple[int, Any]:
-        """Post a document."""
-        return self.ask("POST", f"/v1/verify?policy={policy}", document, Content_Type=COSE)
-
-    def nonce(self) -> bytes:
-        """Fetch a nonce."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
-        try:
-            connection.request("POST", "/v1/nonces", headers={"Accept": "application/octet-stream"})
-            return connection.getresponse().read()
-        finally:
-            connection.close()
-
-    def metric(self, name: str) -> float:
-        """One sample, as whichever worker is asked gives it."""
-        _, text = self.ask("GET", "/metrics")
-        [value] = re.findall(rf"^nitro_verifier_{re.escape(name)} (\S+)$", text, re.MULTILINE)
-        return float(value)
-
-    def until_counted(self, name: str, value: float) -> None:
-        """Wait for a sample's value: what another worker counted is told with that one's next beat."""
-        self.until(lambda: self.metric(name) == value)
+            command += ["--workers", str(workers)]
+        super().__init__(folder, command)
 
     def exchanges(self) -> list[dict[str, Any]]:
         """What was said of exchanges of all workers."""
         return [line for line in self.lines("reloaded") if line["item"] == "configuration"]
-
-    def serving(self) -> set[int]:
-        """Those that have said that they serve."""
-        return {line["pid"] for line in self.lines("serving")}
-
-    def wait_for_all(self, count: int = 2) -> None:
-        """Wait until so many serve."""
-        self.until(lambda: len(self.serving() & set(self.workers())) == count)
-
-    def end(self) -> int:
-        """Ask it to end."""
-        self.process.terminate()
-        return self.process.wait(30)
 
 
 @contextmanager
