@@ -194,9 +194,9 @@ def read_reply(connection: http.client.HTTPConnection) -> Reply:
 
 def read_raw(stream: socket.socket) -> Reply:
     """Read an answer off a bare connection."""
-    response = http.client.HTTPResponse(stream)
-    response.begin()
-    return Reply(status=response.status, headers=response.headers, body=response.read())
+    with http.client.HTTPResponse(stream) as response:
+        response.begin()
+        return Reply(status=response.status, headers=response.headers, body=response.read())
 
 
 @contextmanager

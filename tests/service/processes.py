@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 import psutil
 
@@ -77,6 +78,10 @@ class Process:
         except psutil.NoSuchProcess:
             return []
 
+    def connect(self) -> socket.socket:
+        """Open a bare connection."""
+        return socket.create_connection((HOST, self.port), timeout=30)
+
     def ask(self, method: str, target: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
         """Ask one thing over a connection of its own."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
@@ -137,6 +142,10 @@ class Lane:
         self.stream.sendall(request)
         return read_raw(self.stream)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self.stream.close()
+
 
 def write_request(target: str, body: bytes = b"", **headers: str) -> bytes:
     """Write a POST; header names have underscores for hyphens."""
@@ -145,17 +154,27 @@ def write_request(target: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join((f"POST {target} HTTP/1.1", *lines, "", "")).encode() + body
 
 
+def open_lane(process: Process, *, policy: str) -> Lane:
+    """Open a connection, and find out from the log which process takes what is sent there."""
+    name = f"lane-{uuid4()}"
+    lane = Lane(pid=process.process.pid, stream=process.connect())
+    with ExitStack() as failed:
+        failed.callback(lane.close)
+        lane.ask(write_request(f"/v1/verify?policy={policy}", b"?", Content_Type=COSE, X_Request_Id=name))
+        [line] = [line for line in process.log.read_text().splitlines() if name in line]
+        lane.pid = json.loads(line).get("pid", lane.pid)  # one that serves alone does not say
+        failed.pop_all()
+    return lane
+
+
 @contextmanager
 def lanes_to(process: Process, workers: int, *, policy: str) -> Iterator[list[Lane]]:
-    """Open a connection to each worker: the log says which process has answered a request."""
+    """Open a connection to each worker."""
     with ExitStack() as opened:
         lanes: dict[int, Lane] = {}
-        for attempt in range(MANY):
-            stream = opened.enter_context(socket.create_connection((HOST, process.port), timeout=30))
-            lane, name = Lane(pid=process.process.pid, stream=stream), f"lane-{attempt}"
-            lane.ask(write_request(f"/v1/verify?policy={policy}", b"?", Content_Type=COSE, X_Request_Id=name))
-            [line] = [line for line in process.lines("appraisal") if line["request_id"] == name]
-            lane.pid = line.get("pid", lane.pid)  # one that serves alone does not say
+        for _ in range(MANY):
+            lane = open_lane(process, policy=policy)
+            opened.callback(lane.close)
             lanes.setdefault(lane.pid, lane)
             if len(lanes) == workers:
                 break
