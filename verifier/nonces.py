@@ -75,9 +75,10 @@ class NonceKey:
 
     id: int
     secret: bytes = field(repr=False)
+    _hmac: hmac.HMAC = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse short secrets and ids that do not fit a byte."""
+        """Refuse short secrets and ids that do not fit a byte; then begin every MAC that this key will make."""
         problems = []
         if len(self.secret) < MIN_KEY_BYTES:
             problems.append(f"nonce key {self.id}: {len(self.secret)} bytes, at least {MIN_KEY_BYTES} are needed")
@@ -85,6 +86,14 @@ class NonceKey:
             problems.append(f"nonce key {self.id}: the id must be 0 to 255")
         if problems:
             raise ConfigurationError(*problems)
+        # Begun once and copied for each nonce: that takes half as long as keying it anew.
+        object.__setattr__(self, "_hmac", hmac.new(self.secret, _DOMAIN, hashlib.sha256))
+
+    def mac(self, message: bytes) -> bytes:
+        """Give the HMAC-SHA-256 of the domain label and ``message``."""
+        begun = self._hmac.copy()
+        begun.update(message)
+        return begun.digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +226,7 @@ def _contexts(audience: str, policy: str) -> tuple[NonceContext, NonceContext]:
 
 
 def _mac(key: NonceKey, fields: bytes, context: NonceContext) -> bytes:
-    return hmac.digest(key.secret, _DOMAIN + fields + context.encode(), hashlib.sha256)
+    return key.mac(fields + context.encode())
 
 
 class NonceService:
