@@ -98,7 +98,7 @@ class Verifier:
 
     def appraise(  # noqa: PLR0913 - each is an input of its own
         self,
-        evidence: bytes,
+        evidence: bytes | bytearray | memoryview,
         *,
         policy: Policy | None,
         shadows: Sequence[Policy] = (),
@@ -110,7 +110,8 @@ class Verifier:
         """Appraise one document.
 
         Args:
-            evidence: the bytes that the Nitro Secure Module returned; any bytes at all give a result.
+            evidence: the bytes that the Nitro Secure Module returned; any bytes at all give a result. A ``bytearray``
+                or a ``memoryview`` is copied.
             policy: what to accept. ``None`` means that nothing is, but an authentic document's claims are reported.
             shadows: policies that shadow ``policy``. What they, and its own shadow builds, would have said of an
                 authentic document is reported and decides nothing.
@@ -130,6 +131,8 @@ class Verifier:
             _refuse_shadow_in_force(policy, shadows)
         at = in_utc(at)
         at_ms = milliseconds_since_1970(at)
+        if not isinstance(evidence, bytes):
+            evidence = bytes(evidence)  # a buffer that a caller read into
         leeway = DEFAULT_CLOCK_SKEW_MS if policy is None else policy.clock_skew_ms
         digest = hashlib.sha256(evidence).hexdigest()
         try:

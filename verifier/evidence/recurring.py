@@ -7,12 +7,16 @@ as far as it is new, and gives what ``decode_document`` gives. Whatever is not s
 also says what is wrong.
 
 Only what was authentic is learnt, so that nobody fills the memory with what they made up. The bound is one of entries,
-and those learnt first go first: an enclave that is forgotten is learnt again with its next document.
+and those learnt first go first. Where there are more enclaves than entries only some are learnt: otherwise each would
+be forgotten before it came again, and learning takes longer than reading.
 """
 
 from __future__ import annotations
 
+from threading import Lock
+
 import msgspec
+from msgspec.structs import replace
 
 from verifier.evidence.cbor import CborError, decode_item
 from verifier.evidence.document import (
@@ -24,6 +28,8 @@ from verifier.evidence.document import (
 )
 
 DEFAULT_PARTS = 1024
+LEARN_WHEN_FULL = 16
+"""Of so many that could be learnt when no more fit, one is."""
 
 # The order in which the Nitro Secure Module writes its fields. In another order nothing recurs, and nothing is lost.
 _HEAD_FIELDS = {"module_id", "digest", "timestamp"}
@@ -36,6 +42,8 @@ _TIMESTAMP_BYTES = 8
 _TIMESTAMP_WITHIN = 320
 """Behind a module id of at most 256 characters."""
 _PUBLIC_KEY = b"\x6apublic_key"
+_MAX_TAIL_BYTES = len(OPTIONAL_FIELDS) * (MAX_FIELD_BYTES + 32)
+"""More than the last three fields ever take; a longer tail would be decoded twice, only to be refused."""
 
 _MAP_OF_THREE = b"\xa3"
 _MAP_OF_NINE, _INDEFINITE_MAP, _BREAK = b"\xa9", b"\xbf", b"\xff"
@@ -54,12 +62,14 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 class RecurringParts:
     """Parts of documents, by the bytes that those begin with; safe to share between threads."""
 
-    __slots__ = ("_by_head", "_limit")
+    __slots__ = ("_by_head", "_limit", "_lock", "_passed_over")
 
     def __init__(self, limit: int = DEFAULT_PARTS) -> None:
-        """Remember at most ``limit`` parts, about 5 kB each; with a limit of zero, none."""
+        """Remember at most ``limit`` parts, about 7 kB each; with a limit of zero, none."""
         self._limit = limit
         self._by_head: dict[bytes, _Part] = {}
+        self._lock = Lock()
+        self._passed_over = 0
 
     def read(self, payload: bytes) -> AttestationDocument | None:
         """Give what ``decode_document`` gives of this payload, if it differs from one before only where it may."""
@@ -90,7 +100,7 @@ class RecurringParts:
         start = _behind_timestamp_head(payload)
         begin, end = start + _TIMESTAMP_BYTES, payload.rfind(_PUBLIC_KEY)
         closing = _BREAK if payload.startswith(_INDEFINITE_MAP) else b""
-        if not self._limit or not start or not payload.startswith((_MAP_OF_NINE, _INDEFINITE_MAP)):
+        if not start or not payload.startswith((_MAP_OF_NINE, _INDEFINITE_MAP)) or not self._has_room():
             return
         # Cut where the fields seem to begin. Whether they do, reading the pieces by themselves tells.
         pieces = (payload[1:begin], payload[begin:end])
@@ -98,9 +108,23 @@ class RecurringParts:
             return
         if _decode_tail(payload, end, closing) is None:
             return
-        if len(self._by_head) >= self._limit:
-            self._by_head.pop(next(iter(self._by_head), b""), None)
-        self._by_head[payload[:start]] = _Part(middle=pieces[1], closing=closing, document=document)
+        # What is new in each document is not kept.
+        shared = replace(document, public_key=None, user_data=None, nonce=None)
+        self._keep(payload[:start], _Part(middle=pieces[1], closing=closing, document=shared))
+
+    def _has_room(self) -> bool:
+        """Tell whether to learn another part: always while there is room, and when there is none now and then."""
+        if len(self._by_head) < self._limit:
+            return True
+        self._passed_over += 1
+        return self._limit > 0 and self._passed_over % LEARN_WHEN_FULL == 0
+
+    def _keep(self, head: bytes, part: _Part) -> None:
+        with self._lock:
+            self._by_head.pop(head, None)
+            if len(self._by_head) >= self._limit:
+                del self._by_head[next(iter(self._by_head))]
+            self._by_head[head] = part
 
 
 def _behind_timestamp_head(payload: bytes) -> int:
@@ -117,7 +141,7 @@ def _names(pairs: bytes) -> set[object] | None:
 
 def _decode_tail(payload: bytes, begin: int, closing: bytes) -> dict[str, bytes | None] | None:
     """Read the last three fields; ``None`` unless they are exactly those, and as they may be."""
-    if not payload.endswith(closing):
+    if not payload.endswith(closing) or len(payload) - begin > _MAX_TAIL_BYTES:
         return None
     tail = _decode_three(payload[begin : len(payload) - len(closing)])
     if tail is None or tail.keys() != _TAIL_FIELDS:

@@ -1,6 +1,9 @@
 """What is recognised must say what a full reading says, or be left to it."""
 
+import sys
 from itertools import permutations
+from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from verifier.evidence.document import (
     decode_document,
 )
 from verifier.evidence.envelope import decode_envelope
-from verifier.evidence.recurring import RecurringParts
+from verifier.evidence.recurring import LEARN_WHEN_FULL, RecurringParts
 from verifier.reasons import Rejection
 
 STYLES: tuple[MapStyle, ...] = ("definite", "indefinite")
@@ -116,13 +119,64 @@ def test_what_is_not_laid_out_as_by_the_module_is_not_learnt() -> None:
     assert [taught(other).read(other) for other in others] == [None] * len(others)
 
 
+PAYLOADS = [payload(module_id=f"i-{number}") for number in range(24)]
+DOCUMENTS = [decode_document(each) for each in PAYLOADS]
+
+
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    """Whoever owns many enclaves would fill it without end."""
-    payloads = [payload(module_id=f"i-{number}") for number in range(3)]
+    """Whoever owns many enclaves would fill it without end, or push out all others at once."""
     parts = RecurringParts(limit=2)
-    for each in payloads:
-        parts.learn(each, decode_document(each))
-    assert [parts.read(each) is not None for each in payloads] == [False, True, True]
+    for number in (0, 1):
+        parts.learn(PAYLOADS[number], DOCUMENTS[number])
+    for _ in range(LEARN_WHEN_FULL - 1):
+        parts.learn(PAYLOADS[2], DOCUMENTS[2])
+    assert [parts.read(each) is not None for each in PAYLOADS[:3]] == [True, True, False]
+    parts.learn(PAYLOADS[2], DOCUMENTS[2])
+    assert [parts.read(each) is not None for each in PAYLOADS[:3]] == [False, True, True]
+
+
+def test_threads_that_learn_at_once_keep_the_bound() -> None:
+    """A verifier that threads share would fail for an authentic document, or grow."""
+    parts, failed = RecurringParts(limit=4), []
+
+    def learn(chance: Random) -> None:
+        try:
+            for _ in range(3000):
+                number = chance.randrange(len(PAYLOADS))
+                parts.learn(PAYLOADS[number], DOCUMENTS[number])
+                assert parts.read(PAYLOADS[number]) in (None, DOCUMENTS[number])
+        except Exception as error:  # noqa: BLE001 - whatever a thread ends with
+            failed.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [Thread(target=learn, args=(Random(seed),)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failed == []
+    assert sum(parts.read(each) is not None for each in PAYLOADS) == 4
+
+
+def test_nothing_of_one_document_is_kept_for_the_next() -> None:
+    """One request's data would stay in memory for hours, if not reach the answer to another."""
+    parts = taught(payload(user_data=b"of the first", public_key=b"key", nonce=b"nonce of the first"))
+    found = parts.read(payload(user_data=None, public_key=None, nonce=None))
+    assert found is not None
+    assert (found.user_data, found.public_key, found.nonce) == (None, None, None)
+
+
+def test_a_buffer_is_as_good_as_bytes() -> None:
+    """Whoever reads evidence from a socket into a buffer would get an exception instead of a result."""
+    judge = verifier()
+    for kind in (bytes, bytearray, memoryview):
+        for _ in range(3):
+            result = judge.appraise(kind(document()), policy=policy(), nonce=NONCE, at=AT)
+            assert isinstance(result, Affirmed)
 
 
 def test_a_limit_of_zero_learns_nothing() -> None:
