@@ -11,7 +11,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.service.harness import COSE, HOST, Reply, Running, enclave, make_settings, read_raw, read_reply, running
+from tests.service.harness import (
+    COSE,
+    HOST,
+    Reply,
+    Running,
+    enclave,
+    make_settings,
+    read_raw,
+    read_reply,
+    running,
+)
 
 RecordProperty = Callable[[str, object], None]
 
@@ -176,13 +186,66 @@ def test_a_body_in_chunks_of_one_byte_is_given_up(service: Running, packet: int)
 
 
 def test_small_chunks_pass_and_what_follows_them_does_too(service: Running) -> None:
-    """A client that writes as it reads would be refused, or its next request would go another way than others."""
-    with service.connect() as stream:
-        for size in (16, 1000):
+    """A client that writes as it reads would be refused."""
+    for size in (16, 1000):
+        with service.connect() as stream:
             stream.sendall(CHUNKED_HEAD + in_chunks(b"x" * 16_000, size))
             assert read_raw(stream).status == 422
-        stream.sendall(f"{HEAD}Content-Length: 9000\r\n\r\n".encode() + b"x" * 9000)
-        assert read_raw(stream).status == 422
+
+
+@pytest.mark.parametrize("trailer", ["X-Request-Id: evil", "Content-Encoding: gzip", "Accept: text/html", "Host: y"])
+def test_a_trailer_is_no_header_of_the_request_behind_it(service: Running, trailer: str) -> None:
+    """Whoever shares a proxy's connection would choose the next one's headers: aiohttp keeps the last trailer field."""
+    with service.connect() as stream:
+        stream.sendall(CHUNKED_HEAD + b"1\r\nx\r\n0\r\n" + f"{trailer}\r\n\r\n".encode())
+        reply = read_raw(stream)
+        assert (reply.status, reply.headers["Connection"]) == (422, "close")
+        with suppress(ConnectionError):
+            stream.sendall(f"{HEAD}Content-Length: 9\r\n\r\n".encode() + b"x" * 9)
+            assert stream.recv(1) == b""
+
+
+def test_an_upgrade_that_is_refused_ends_the_connection(service: Running) -> None:
+    """The request behind it would be swallowed, and the next answer taken for its own."""
+    behind = b"POST /v1/nonces HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    odd = b"OPTIONS * HTTP/1.1\r\nHost: x\r\nExpect: odd\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with service.connect() as stream:
+        stream.sendall(odd + behind)
+        reply = read_raw(stream)
+        assert (reply.status, reply.headers["Connection"]) == (417, "close")
+        with suppress(ConnectionError):
+            assert stream.recv(1) == b""
+
+
+def test_a_body_on_its_way_is_not_idle(tmp_path: Path) -> None:
+    """Whoever opens connections would cut off others in the middle of their requests."""
+    document = enclave().attestation()
+    request = f"{HEAD}Content-Length: {len(document)}\r\n\r\n".encode() + document
+    with running(make_settings(tmp_path, max_connections=4)) as service:
+        for _ in range(2):  # at the second time its head is known
+            service.until(lambda: not service.metric("connections"))
+            with service.connect() as stream, ExitStack() as stack:
+                stream.sendall(request[:-9])
+                service.until(lambda: service.service.newcomers + service.service.in_flight == 1)
+                for _ in range(4):
+                    stack.enter_context(service.connect())
+                service.until(lambda: service.metric("connections") == 4)
+                stream.sendall(request[-9:])
+                assert read_raw(stream).status == 200
+
+
+def test_a_head_that_came_in_time_is_not_late(tmp_path: Path) -> None:
+    """A request would be cut off for its body by the deadline of its head."""
+    document = enclave().attestation()
+    request = f"{HEAD}Content-Length: {len(document)}\r\n\r\n".encode() + document
+    with running(make_settings(tmp_path, header_timeout="400ms")) as service:
+        for _ in range(3):
+            with service.connect() as stream:
+                time.sleep(0.35)
+                stream.sendall(request[:-9])
+                time.sleep(0.6)
+                stream.sendall(request[-9:])
+                assert read_raw(stream).status == 200
 
 
 def test_a_route_without_a_body_gives_up_chunks_of_one_byte_as_well(service: Running) -> None:

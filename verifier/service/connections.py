@@ -96,23 +96,27 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer a request like one before, or hold its begin; have all else parsed."""
-        if self._held:
-            data, self._held = self._held + data, b""
+        held, self._held = self._held, b""
+        if held:
             self._crowd.end_hold(self)
         if self._position.is_between_requests and self.is_waiting:
-            known = self._shortcut.answer_again(data, self)
+            known = self._shortcut.answer_again(held + data, self)
             if known is Known.ANSWERED:
                 return
             if known is Known.INCOMPLETE and self._crowd.begin_hold(self):
-                self._held = data
+                self._held = held + data
                 return
+        # As it came: for an error behind a request aiohttp forgets the request that came in the same piece.
+        if held:
+            self._take(held)
         self._take(data)
 
     def release(self) -> None:
         """Have parsed what was held: the rest of a body is long in coming, and others know better how to wait."""
         data, self._held = self._held, b""
-        self._crowd.end_hold(self)
-        self._take(data)
+        if data:  # otherwise its rest came, or its client went, since the sweep
+            self._crowd.end_hold(self)
+            self._take(data)
 
     def _take(self, data: bytes) -> None:
         """Start the clock for a request's head at its first byte, and take no more than can become a request."""
@@ -254,13 +258,15 @@ class Crowd:
     def begin_hold(self, connection: Connection) -> bool:
         """Let a connection hold the begin of a request, if not too many bodies are on their way.
 
-        It has the time of a head, and an ending service waits for it as for a newcomer.
+        Its head is complete, so it is busy from here on, as on the long way: otherwise a sweep or a new connection
+        would take it for one that is late or idle. An ending service waits for it as for a newcomer.
         """
         if len(self._holding) + self._service.intake.arriving >= self._limits.max_in_flight:
+            if self._holding:  # before the new one, so that those that came first are given up first
+                next(iter(self._holding)).release()
             return False
         self._holding[connection] = None
-        if not (connection.busy or connection.reading_head):
-            self.begin_head(connection)
+        self._be_busy(connection)
         if not connection.is_new:
             connection.is_new = True
             self._service.newcomers += 1
@@ -273,6 +279,9 @@ class Crowd:
     def begin_request(self, connection: Connection) -> None:
         """Give a connection the time that a body and an answer may take."""
         self._know(connection)
+        self._be_busy(connection)
+
+    def _be_busy(self, connection: Connection) -> None:
         connection.busy, connection.reading_head = True, False
         connection.deadline = self._now() + self._limits.body_timeout + ANSWER_TIMEOUT_S
         _move(connection, self._idle, self._busy)
@@ -297,8 +306,8 @@ class Crowd:
                 self._metrics.count_shed("deadline")
             self.leave(connection)
             connection.cut_off()
-        for connection in tuple(self._holding):
-            connection.release()
+        for connection in self._holding:
+            connection.loop.call_soon(connection.release)  # not from here: what fails there must not end the sweeps
 
     async def sweep_forever(self) -> None:
         """Sweep until cancelled."""
@@ -360,6 +369,8 @@ def _answer_all(
         except web.HTTPException:
             odd = request.headers.get(hdrs.EXPECT) is not None
             kind = ProblemType.EXPECTATION_FAILED if odd else ProblemType.NOT_FOUND
-            return answer_outside(ProblemError(kind), service).to_response()
+            refusal = answer_outside(ProblemError(kind), service)
+            refusal.closes = True  # it may have asked for an upgrade, too: what follows one is not parsed any more
+            return refusal.to_response()
 
     return answer

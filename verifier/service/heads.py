@@ -65,7 +65,7 @@ class Heads:
         """Remember what was read of exactly these bytes; in turn forget what was remembered first."""
         if len(data) > MAX_HEAD_BYTES:
             return
-        if len(self._by_bytes) >= MAX_HEADS:
+        if len(self._by_bytes) >= MAX_HEADS and data not in self._by_bytes:
             del self._by_bytes[next(iter(self._by_bytes))]
         self._by_bytes[data] = head
 
