@@ -24,6 +24,8 @@ _TAG_18 = b"\xd2"
 _ARRAY_OF_FOUR = b"\x84"
 _EMPTY_MAP = b"\xa0"
 _HEAD = _ARRAY_OF_FOUR + b"\x44" + _PROTECTED + _EMPTY_MAP
+_HEAD_OF_LONG = _HEAD + b"\x59"
+"""And the payload, as a byte string whose length has two bytes."""
 _SIGNATURE_HEAD = b"\x58\x60"
 # ["Signature1", protected, external_aad = h'', payload], RFC 9052 section 4.4, up to the payload's own bytes.
 _SIG_STRUCTURE_HEAD = b"\x84\x6aSignature1\x44" + _PROTECTED + b"\x40"
@@ -53,11 +55,28 @@ def decode_envelope(evidence: bytes) -> Envelope:
     Raises:
         Rejection: the bytes are not one untagged or tag-18 COSE_Sign1 using ES384 in its one accepted encoding.
     """
+    start = len(_TAG_18) if evidence.startswith(_TAG_18) else 0
+    if evidence.startswith(_HEAD_OF_LONG, start) and len(evidence) <= MAX_EVIDENCE_BYTES:
+        # The form of every document: its payload is longer than 255 bytes, so its length has two bytes.
+        at = start + len(_HEAD)
+        begin = start + len(_HEAD_OF_LONG) + 2
+        end = begin + int.from_bytes(evidence[begin - 2 : begin])
+        is_whole = len(evidence) == end + len(_SIGNATURE_HEAD) + SIGNATURE_BYTES
+        if is_whole and evidence.startswith(_SIGNATURE_HEAD, end) and end - begin >= _SMALLEST_ARGUMENT[2]:
+            return Envelope(
+                payload=evidence[begin:end],
+                signature=evidence[-SIGNATURE_BYTES:],
+                to_be_signed=_SIG_STRUCTURE_HEAD + evidence[at:end],
+            )
+    return _take_apart(evidence, start)
+
+
+def _take_apart(evidence: bytes, start: int) -> Envelope:
+    """Take an envelope apart step by step: a short one, or one that is not the accepted form, to say in which way."""
     if not evidence:
         raise Rejection(Reason.EVIDENCE_EMPTY)
     if len(evidence) > MAX_EVIDENCE_BYTES:
         raise Rejection(Reason.EVIDENCE_TOO_LARGE, f"{len(evidence)} bytes, at most {MAX_EVIDENCE_BYTES}")
-    start = len(_TAG_18) if evidence.startswith(_TAG_18) else 0
     if not evidence.startswith(_HEAD, start):
         raise _explain_head(evidence, start)
     payload_head, payload, at = _take_payload(evidence, start + len(_HEAD))

@@ -28,8 +28,9 @@ def check_measurements(pcrs: Mapping[int, bytes], policy: Policy, at: datetime) 
     blank = unmeasured(pcrs) if policy.evidence is EvidenceKind.ENCLAVE else ()
     debug = blank == IMAGE_PCRS and is_debug(pcrs)
     found = _explain_blank(blank, policy, debug=debug) if blank else []
-    for denied in policy.denied_index.match(pcrs):
-        found.append(Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}"))
+    if policy.denied:
+        for denied in policy.denied_index.match(pcrs):
+            found.append(Rejection(Reason.MEASUREMENT_BUILD_DENIED, f"matches the denied build {denied.name}"))
     name = None
     if not debug or policy.debug is DebugMode.ALLOW:
         # Otherwise there is nothing to compare: debug mode zeroes what builds are known by.

@@ -37,6 +37,23 @@ def test_the_signed_bytes_are_those_the_other_side_signs(size: int) -> None:
     assert envelope.to_be_signed == signature_structure(bytes.fromhex("a1013822"), payload)
 
 
+@pytest.mark.parametrize("size", [255, 256, 300, 5000])
+@pytest.mark.parametrize("tag", [b"", b"\xd2"])
+def test_no_bit_around_payload_and_signature_can_be_another(tag: bytes, size: int) -> None:
+    """The usual form, which is read by itself, would let through what taking it apart does not."""
+    before = tag + HEAD + encode(bytes(size))[:-size]
+    whole = before + bytes(size) + encode(SIGNATURE)
+    assert decode_envelope(whole).payload == bytes(size)
+    between = len(before) + size
+    for at in (*range(len(tag), len(before)), between, between + 1):
+        for bit in range(8):
+            changed = bytearray(whole)
+            changed[at] ^= 1 << bit
+            assert refusal(bytes(changed))
+    for other in (whole + b"\x00", *(whole[:length] for length in range(len(whole)))):
+        assert refusal(other)
+
+
 def test_evidence_of_the_largest_size_is_read() -> None:
     """The limit would be one byte lower than it says."""
     largest = HEAD + encode(bytes(MAX_EVIDENCE_BYTES - len(HEAD) - 3 - 98)) + encode(SIGNATURE)
