@@ -90,15 +90,20 @@ class Client:
     def __init__(self, port: int, connections: int = CONNECTIONS, *, sleeps: bool = True) -> None:
         """Open the connections; ``sleeps`` is whether to give the core away while there is nothing to do."""
         self._sleeps = sleeps
+        self._port = port
         self._epoll = select.epoll()
-        self._connections = {}
+        self._connections: dict[int, _Connection] = {}
+        self._idle: deque[_Connection] = deque()
         for _ in range(connections):
-            sock = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
-            self._epoll.register(sock, select.EPOLLIN)
-            self._connections[sock.fileno()] = _Connection(sock=sock)
-        self._idle = list(self._connections.values())
+            self._open()
+
+    def _open(self) -> None:
+        sock = socket.create_connection(("127.0.0.1", self._port), PATIENCE_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
+        self._epoll.register(sock, select.EPOLLIN)
+        connection = self._connections[sock.fileno()] = _Connection(sock=sock)
+        self._idle.append(connection)
 
     def close(self) -> None:
         """Close the connections."""
@@ -128,7 +133,7 @@ class Client:
                 upcoming = next(arrivals, None)
             while waiting and self._idle:
                 request = next(requests)
-                self._idle.pop().send(request, waiting.popleft())
+                self._idle.popleft().send(request, waiting.popleft())
                 outcome.sent_bytes += len(request)
             may_send = upcoming is not None and bool(self._idle)
             pause = max(0.0, upcoming - now - SLEEP_MARGIN_S) if upcoming is not None and may_send else PATIENCE_S
