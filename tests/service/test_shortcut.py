@@ -192,6 +192,27 @@ def test_a_body_that_does_not_come_is_waited_for_on_the_long_way(service: Runnin
     assert (way.known, way.taken) == ([Known.INCOMPLETE], [False])
 
 
+def test_a_release_that_comes_too_late_changes_nothing(service: Running) -> None:
+    """A body's rest that arrives together with the end of patience would be taken twice, or not at all."""
+    way, whole = watched(service), post(OPEN, DOCUMENT)
+    with service.connect() as stream:
+        stream.sendall(whole)
+        assert statuses(stream, 1) == [200]
+        connection = way.known_by
+        assert connection is not None
+
+        def arrive() -> None:
+            connection.data_received(whole[:-9])
+            connection.loop.call_soon(connection.release)  # as a sweep does
+            connection.data_received(whole[-9:])
+
+        service.in_loop(arrive)
+        assert statuses(stream, 1) == [200]
+        stream.sendall(whole)
+        assert statuses(stream, 1) == [200]
+    assert (way.again, way.taken) == (2, [True])
+
+
 def test_a_client_that_goes_away_in_between_leaves_nothing_behind(service: Running) -> None:
     """A service that is about to end would wait for somebody who is gone."""
     whole = post(OPEN, DOCUMENT)

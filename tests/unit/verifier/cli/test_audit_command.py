@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -382,8 +383,9 @@ def kill_workers() -> None:
     with local_engine(JOB, 2) as engine:
         found = check_in_order(engine, unreadable(1000 * CHUNK, []))
         next(found)
-        for worker in psutil.Process().children(recursive=True):
-            if "spawn_main" in " ".join(worker.cmdline()):
+        children = psutil.Process().children(recursive=True)
+        for worker in [child for child in children if "spawn_main" in " ".join(child.cmdline())]:
+            with suppress(psutil.NoSuchProcess):  # the pool ends the others once it has noticed
                 worker.kill()
         assert sum(map(len, found)) < 1000 * CHUNK
 
