@@ -209,9 +209,11 @@ def test_a_parent_gets_an_allocator_that_a_whole_core_fits_in(bench: Bench) -> N
 
 def test_the_parent_leads_nowhere_but_to_kms_and_the_verifier(bench: Bench) -> None:
     """An enclave, or whoever is on the parent, would have a way to anything."""
-    for name in ("nitro-issuer",):
-        (bench.folder / "bin" / name).write_text(STAND_IN.replace("printf", 'cat "${@: -1}" >>allowed; printf', 1))
-        (bench.folder / "bin" / name).chmod(0o755)
+    forward = bench.folder / "bin" / "nitro-issuer"
+    # It serves until both do: when one ends, the script ends the other.
+    until_both = "for _ in $(seq 1000); do [ $(wc -l <calls) -ge 2 ] && break; sleep 0.01; done\n"
+    forward.write_text(STAND_IN.replace("printf", 'cat "${@: -1}" >>allowed; printf', 1) + until_both)
+    forward.chmod(0o755)
     assert bench.run("parent/proxies", "eu-west-1", "10.0.0.7", "8080").returncode == 0
     one = sorted(re.sub(r" --allow-list .*", "", call) for call in bench.calls())
     assert one == [
