@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Answer]]
     Messages = Sequence[tuple[RawRequestMessage, StreamReader]]
 
-MAX_HEADS = 256
-MAX_HEAD_BYTES = 2048
-"""Clients that send an id of their own with each request have heads that do not come again: these bound them."""
+MAX_HEADS = 2048
+MAX_HEAD_BYTES = 1024
+"""A head for each policy, client and length of a document. Clients that send an id of their own with each request have
+heads that do not come again, and these bound them."""
 HEAD_END = b"\r\n\r\n"
 _DIGITS = 18
 """More of them are more than anybody waits for."""
