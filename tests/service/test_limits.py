@@ -217,37 +217,6 @@ def test_an_upgrade_that_is_refused_ends_the_connection(service: Running) -> Non
             assert stream.recv(1) == b""
 
 
-def test_a_body_on_its_way_is_not_idle(tmp_path: Path) -> None:
-    """Whoever opens connections would cut off others in the middle of their requests."""
-    document = enclave().attestation()
-    request = f"{HEAD}Content-Length: {len(document)}\r\n\r\n".encode() + document
-    with running(make_settings(tmp_path, max_connections=4)) as service:
-        for _ in range(2):  # at the second time its head is known
-            service.until(lambda: not service.metric("connections"))
-            with service.connect() as stream, ExitStack() as stack:
-                stream.sendall(request[:-9])
-                service.until(lambda: service.service.newcomers + service.service.in_flight == 1)
-                for _ in range(4):
-                    stack.enter_context(service.connect())
-                service.until(lambda: service.metric("connections") == 4)
-                stream.sendall(request[-9:])
-                assert read_raw(stream).status == 200
-
-
-def test_a_head_that_came_in_time_is_not_late(tmp_path: Path) -> None:
-    """A request would be cut off for its body by the deadline of its head."""
-    document = enclave().attestation()
-    request = f"{HEAD}Content-Length: {len(document)}\r\n\r\n".encode() + document
-    with running(make_settings(tmp_path, header_timeout="400ms")) as service:
-        for _ in range(3):
-            with service.connect() as stream:
-                time.sleep(0.35)
-                stream.sendall(request[:-9])
-                time.sleep(0.6)
-                stream.sendall(request[-9:])
-                assert read_raw(stream).status == 200
-
-
 def test_a_route_without_a_body_gives_up_chunks_of_one_byte_as_well(service: Running) -> None:
     """Passing the body over would cost what reading it does; or its end would be a bug's."""
     bugs = service.metric("bugs_total")

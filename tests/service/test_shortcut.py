@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import parse_headers
 from pathlib import Path
@@ -102,6 +103,32 @@ def ask(service: Running, *pieces: bytes) -> Reply:
         return read_raw(stream)
 
 
+def ask_at_once(service: Running, *pieces: bytes) -> Reply:
+    """Have a request arrive in pieces, with nothing in between, so that no sweep can let go of what is held."""
+    way = watched(service)
+    with service.connect() as stream:
+        connection = connection_of(service, way, stream)
+
+        def arrive() -> None:
+            for piece in pieces:
+                connection.data_received(piece)
+
+        service.in_loop(arrive)
+        return read_raw(stream)
+
+
+def connection_of(service: Running, way: Watched, stream: socket.socket) -> Connection:
+    """The service's side of a connection that has asked for something else before."""
+    stream.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert statuses(stream, 1) == [200]
+    connection = way.connection
+    assert connection is not None
+    service.until(lambda: connection.is_waiting)
+    way.taken.pop()
+    way.known.pop()
+    return connection
+
+
 def statuses(stream: socket.socket, count: int) -> list[int]:
     """Read so many answers off one connection."""
     found = []
@@ -148,7 +175,7 @@ def test_all_ways_give_the_same_answer(service: Running, name: str) -> None:
     pieces = (head + end, body) if body else (head, end)
     way = watched(service)
 
-    parsed, known, held = ask(service, WHOLE[name]), ask(service, WHOLE[name]), ask(service, *pieces)
+    parsed, known, held = ask(service, WHOLE[name]), ask(service, WHOLE[name]), ask_at_once(service, *pieces)
     outcomes = [Known.NO, Known.ANSWERED, *([Known.INCOMPLETE, Known.ANSWERED] if body else [Known.NO])]
     assert way.known[: len(outcomes)] == outcomes
     way.forgets = True
@@ -175,7 +202,7 @@ def test_a_body_in_many_pieces_is_put_together(service: Running) -> None:
     assert ask(service, whole).status == 200
     way = watched(service)
     at = whole.index(b"\r\n\r\n") + 4
-    assert ask(service, whole[: at + 9], whole[at + 9 : -1], whole[-1:]).status == 200
+    assert ask_at_once(service, whole[: at + 9], whole[at + 9 : -1], whole[-1:]).status == 200
     assert way.known == [Known.INCOMPLETE, Known.INCOMPLETE, Known.ANSWERED]
 
 
@@ -213,17 +240,49 @@ def test_a_release_that_comes_too_late_changes_nothing(service: Running) -> None
     assert (way.again, way.taken) == (2, [True])
 
 
-def test_a_client_that_goes_away_in_between_leaves_nothing_behind(service: Running) -> None:
-    """A service that is about to end would wait for somebody who is gone."""
-    whole = post(OPEN, DOCUMENT)
-    assert ask(service, whole).status == 200
-    way = watched(service)
+def test_what_holds_a_request_is_busy_with_it(service: Running) -> None:
+    """It would be cut off as idle, by the deadline of a head that is complete, or by an end that waits for nobody."""
+    assert ask(service, post(OPEN, DOCUMENT)).status == 200
+    way, found = watched(service), []
     with service.connect() as stream:
-        stream.sendall(whole[:-1])
-        service.until(lambda: bool(way.known))
-        assert service.service.newcomers == 1
-    service.until(lambda: not service.service.newcomers and not service.metric("connections"))
+        connection = connection_of(service, way, stream)
+
+        def begin() -> None:
+            connection.data_received(post(OPEN, DOCUMENT)[:-1])
+            patience = connection.deadline - connection.loop.time()
+            found.extend([connection.busy, connection.reading_head, service.service.newcomers, patience])
+
+        service.in_loop(begin)
     assert way.known == [Known.INCOMPLETE]
+    assert found[:3] == [True, False, 1]
+    assert found[3] > service.service.settings.limits.body_timeout
+    service.until(lambda: not service.service.newcomers and not service.metric("connections"))
+    assert service.metric("in_flight") == 0
+
+
+def test_a_body_on_its_way_is_not_cut_off_for_a_newcomer(tmp_path: Path) -> None:
+    """Whoever opens connections would end others in the middle of their requests."""
+    with running(make_settings(tmp_path, max_connections=4)) as service, ExitStack() as stack:
+        assert ask(service, post(OPEN, DOCUMENT)).status == 200
+        service.until(lambda: not service.metric("connections"))
+        way = watched(service)
+        with service.connect() as stream:
+            stream.sendall(post(OPEN, DOCUMENT)[:-9])
+            service.until(lambda: way.known == [Known.INCOMPLETE])
+            for _ in range(4):
+                stack.enter_context(service.connect())
+            service.until(lambda: service.metric("shed_total", limit="idle"))
+            stream.sendall(DOCUMENT[-9:])
+            assert read_raw(stream).status == 200
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Cookie", "Proxy-Authorization"])
+def test_heads_with_credentials_are_not_remembered(service: Running, name: str) -> None:
+    """A gateway's tokens would lie in memory for as long as the service runs."""
+    way = watched(service)
+    for _ in range(2):
+        assert ask(service, post(OPEN, DOCUMENT, f"{name.lower()}: secret")).status == 200
+    assert (way.again, way.taken) == (0, [True, True])
 
 
 def test_a_head_is_known_only_where_one_may_begin(service: Running) -> None:

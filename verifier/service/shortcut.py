@@ -36,6 +36,8 @@ MAX_HELD_BYTES = 32 * 1024
 
 _KEPT_ALIVE: tuple[list[str], ...] = ([], ["keep-alive"])
 """What Connection may say: with HTTP/1.1 the second is what the first means."""
+_SECRETS = (hdrs.AUTHORIZATION, hdrs.PROXY_AUTHORIZATION, hdrs.COOKIE)
+"""Heads with these are read each time: what a gateway passes on would otherwise stay in memory for good."""
 _Value = TypeVar("_Value")
 
 
@@ -73,7 +75,7 @@ class Shortcut:
         if handler is None or not _is_usual(message):
             return False
         head = Head(message, path, handler)
-        if raw:
+        if raw and not any(name in message.headers for name in _SECRETS):
             self._heads.keep(raw, head)
         is_whole = payload.is_eof() and payload.exception() is None
         if not is_whole or self._service.draining or not connection.is_waiting:
