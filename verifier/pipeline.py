@@ -138,15 +138,7 @@ class Verifier:
         try:
             authentic = self._prove_origin(evidence, at_ms, leeway, on_stage)
         except Rejection as rejection:
-            return Rejected(
-                findings=(Finding(reason=rejection.reason, detail=rejection.detail),),
-                policy=None if policy is None else reference_to(policy),
-                unaffirmed_claims=None,
-                freshness=None,
-                evaluated_at=at,
-                historical=historical,
-                evidence_sha256=digest,
-            )
+            return _reject_unproven(rejection, policy, at, digest, historical=historical)
         if policy is None:
             return _reject_without_policy(authentic, at, digest, historical=historical)
         appraisal = appraise_evidence(
@@ -228,6 +220,20 @@ def _conclude(
         build=appraisal.build,
         policy=reference_to(policy),
         freshness=appraisal.freshness,
+        evaluated_at=at,
+        historical=historical,
+        evidence_sha256=digest,
+    )
+
+
+def _reject_unproven(
+    rejection: Rejection, policy: Policy | None, at: datetime, digest: str, *, historical: bool
+) -> Rejected:
+    return Rejected(
+        findings=(Finding(reason=rejection.reason, detail=rejection.detail),),
+        policy=None if policy is None else reference_to(policy),
+        unaffirmed_claims=None,
+        freshness=None,
         evaluated_at=at,
         historical=historical,
         evidence_sha256=digest,
