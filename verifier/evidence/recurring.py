@@ -23,7 +23,6 @@ from verifier.evidence.document import (
     EARLIEST_TIMESTAMP_MS,
     LATEST_TIMESTAMP_MS,
     MAX_FIELD_BYTES,
-    OPTIONAL_FIELDS,
     AttestationDocument,
 )
 
@@ -34,7 +33,7 @@ LEARN_WHEN_FULL = 16
 # The order in which the Nitro Secure Module writes its fields. In another order nothing recurs, and nothing is lost.
 _HEAD_FIELDS = {"module_id", "digest", "timestamp"}
 _MIDDLE_FIELDS = {"pcrs", "certificate", "cabundle"}
-_TAIL_FIELDS = set(OPTIONAL_FIELDS)
+_TAIL_NAMES = (b"\x6apublic_key", b"\x69user_data", b"\x65nonce")
 
 _TIMESTAMP = b"\x69timestamp\x1b"
 """The name of the field, and the head of an integer of eight bytes."""
@@ -42,8 +41,9 @@ _TIMESTAMP_BYTES = 8
 _TIMESTAMP_WITHIN = 320
 """Behind a module id of at most 256 characters."""
 _PUBLIC_KEY = b"\x6apublic_key"
-_MAX_TAIL_BYTES = len(OPTIONAL_FIELDS) * (MAX_FIELD_BYTES + 32)
-"""More than the last three fields ever take; a longer tail would be decoded twice, only to be refused."""
+_NULL, _NO_HEAD = 0xF6, -1
+_BYTES_HEAD, _BYTES_HEAD_1, _BYTES_HEAD_2 = 0x40, 0x58, 0x59
+"""Of a byte string: with its length in the head, in one byte behind it, in two."""
 
 _MAP_OF_THREE = b"\xa3"
 _MAP_OF_NINE, _INDEFINITE_MAP, _BREAK = b"\xa9", b"\xbf", b"\xff"
@@ -78,10 +78,10 @@ class RecurringParts:
         if part is None or not payload.startswith(part.middle, start + _TIMESTAMP_BYTES):
             return None
         timestamp = int.from_bytes(payload[start : start + _TIMESTAMP_BYTES])
-        tail = _decode_tail(payload, start + _TIMESTAMP_BYTES + len(part.middle), part.closing)
+        tail = _read_tail(payload, start + _TIMESTAMP_BYTES + len(part.middle), part.closing)
         if tail is None or not EARLIEST_TIMESTAMP_MS <= timestamp <= LATEST_TIMESTAMP_MS:
             return None
-        document = part.document
+        document, (public_key, user_data, nonce) = part.document, tail
         return AttestationDocument(
             kind=document.kind,
             module_id=document.module_id,
@@ -89,9 +89,9 @@ class RecurringParts:
             pcrs=document.pcrs,
             certificate=document.certificate,
             cabundle=document.cabundle,
-            public_key=tail["public_key"],
-            user_data=tail["user_data"],
-            nonce=tail["nonce"],
+            public_key=public_key,
+            user_data=user_data,
+            nonce=nonce,
             unrecognised=(),
         )
 
@@ -106,7 +106,7 @@ class RecurringParts:
         pieces = (payload[1:begin], payload[begin:end])
         if [_names(piece) for piece in pieces] != [_HEAD_FIELDS, _MIDDLE_FIELDS]:
             return
-        if _decode_tail(payload, end, closing) is None:
+        if _read_tail(payload, end, closing) is None:
             return
         # What is new in each document is not kept.
         shared = replace(document, public_key=None, user_data=None, nonce=None)
@@ -135,26 +135,39 @@ def _behind_timestamp_head(payload: bytes) -> int:
 
 def _names(pairs: bytes) -> set[object] | None:
     """Give the keys of three pairs; ``None`` unless they are exactly that."""
-    item = _decode_three(pairs)
-    return None if item is None else set(item)
-
-
-def _decode_tail(payload: bytes, begin: int, closing: bytes) -> dict[str, bytes | None] | None:
-    """Read the last three fields; ``None`` unless they are exactly those, and as they may be."""
-    if not payload.endswith(closing) or len(payload) - begin > _MAX_TAIL_BYTES:
-        return None
-    tail = _decode_three(payload[begin : len(payload) - len(closing)])
-    if tail is None or tail.keys() != _TAIL_FIELDS:
-        return None
-    for value in tail.values():
-        if value is not None and (type(value) is not bytes or len(value) > MAX_FIELD_BYTES):
-            return None
-    return tail  # type: ignore[return-value]  # as was just seen
-
-
-def _decode_three(pairs: bytes) -> dict[object, object] | None:
     try:
         item = decode_item(_MAP_OF_THREE + pairs)
     except CborError:
         return None
-    return item if type(item) is dict else None
+    return set(item) if type(item) is dict else None
+
+
+def _read_tail(payload: bytes, at: int, closing: bytes) -> list[bytes | None] | None:
+    """Read the values of the last three fields; ``None`` unless they are exactly those, in order and as they may be.
+
+    A byte string's head (RFC 8949 section 3) may be longer than it has to, as for ``decode_document``.
+    """
+    values: list[bytes | None] = []
+    for name in _TAIL_NAMES:
+        if not payload.startswith(name, at):
+            return None
+        at += len(name)
+        head = payload[at] if at < len(payload) else _NO_HEAD
+        if head == _NULL:
+            values.append(None)
+            at += 1
+            continue
+        if _BYTES_HEAD <= head < _BYTES_HEAD_1:
+            begin, length = at + 1, head - _BYTES_HEAD
+        elif head == _BYTES_HEAD_1:
+            begin, length = at + 2, int.from_bytes(payload[at + 1 : at + 2])
+        elif head == _BYTES_HEAD_2:
+            begin, length = at + 3, int.from_bytes(payload[at + 1 : at + 3])
+        else:
+            return None
+        if length > MAX_FIELD_BYTES:
+            return None
+        at = begin + length
+        values.append(payload[begin:at])
+    # What ends where the map does was not cut off.
+    return values if at + len(closing) == len(payload) and payload.endswith(closing) else None

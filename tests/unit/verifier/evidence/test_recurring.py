@@ -97,12 +97,14 @@ def test_fields_have_the_limits_that_they_have_elsewhere(name: str) -> None:
         assert PARTS.read(encode_map([(key, value if key == name else old) for key, old in fields().pairs()])) is None
 
 
-def test_tails_in_any_order_mean_what_they_mean() -> None:
+def test_tails_in_another_order_are_left_to_the_full_reading() -> None:
     """A field would be read as another one, or one that occurs twice as one."""
     head = fields().pairs()[:-3]
-    for tail in permutations([("public_key", b"a"), ("user_data", b"b"), ("nonce", None)]):
-        data = encode_map([*head, *tail])
-        assert PARTS.read(data) == decode_document(data)
+    usual, *others = permutations([("public_key", b"a"), ("user_data", b"b"), ("nonce", None)])
+    assert PARTS.read(encode_map([*head, *usual])) is not None
+    for tail in others:
+        assert PARTS.read(encode_map([*head, *tail])) is None
+        assert taught(encode_map([*head, *tail])).read(encode_map([*head, *tail])) is None
         assert PARTS.read(encode_map([*head, tail[0], tail[1], tail[1]])) is None
         assert PARTS.read(encode_map([*head, tail[0], tail[1], ("digest", "SHA384")])) is None
 
@@ -117,6 +119,26 @@ def test_what_is_not_laid_out_as_by_the_module_is_not_learnt() -> None:
         payload(user_data=b"\x6apublic_key"),
     ]
     assert [taught(other).read(other) for other in others] == [None] * len(others)
+
+
+@pytest.mark.parametrize("head", ["44", "5804", "590004"])
+def test_lengths_may_be_longer_than_they_have_to_be(head: str) -> None:
+    """A document would be refused the first time, and affirmed the next."""
+    data = with_last_head(head)
+    assert PARTS.read(data) == decode_document(data)
+
+
+@pytest.mark.parametrize("head", ["5a00000004", "64", "5f44", "5c", "f7", "18"])
+def test_other_heads_are_left_to_the_full_reading(head: str) -> None:
+    """Text, or a string in chunks, would be taken for bytes."""
+    assert PARTS.read(with_last_head(head)) is None
+
+
+def with_last_head(head: str) -> bytes:
+    """A payload whose last value, four bytes, has another head."""
+    data = payload("definite", nonce=b"abcd")
+    assert data.endswith(b"\x44abcd")
+    return data[:-5] + bytes.fromhex(head) + b"abcd"
 
 
 PAYLOADS = [payload(module_id=f"i-{number}") for number in range(24)]
