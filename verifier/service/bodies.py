@@ -43,10 +43,9 @@ _decode_verify = msgspec.json.Decoder(VerifyRequest)
 _decode_nonce = msgspec.json.Decoder(NonceRequest)
 
 
-class Appraisable(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants appraised, whichever way it said so."""
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """How a client wants a document appraised, whichever way it said so."""
 
-    document: bytes
     policy: str | None
     nonce: bytes | None
     at: ChosenTime | None
@@ -56,34 +55,46 @@ class Appraisable(msgspec.Struct, frozen=True, kw_only=True):
     reject_status: int
 
 
-async def read_verify_request(request: Request, intake: Intake) -> Appraisable:
-    """Read a raw document with its query, or JSON without one.
+async def read_verify_request(request: Request, intake: Intake) -> tuple[bytes, Wishes]:
+    """Read a raw document with its query, or JSON without one; give the document, and what is wanted of it.
 
     Raises:
         ProblemError: anything about the request is not as documented.
     """
-    media_type = _media_type(request)
-    if media_type == JSON:
-        read_query(request, frozenset())
+    wishes = _read_wishes(request.headers.get(hdrs.CONTENT_TYPE, OCTETS), request.rel_url.raw_query_string)
+    if wishes is None:
         return _from_json(await intake.read(request, MAX_JSON_BODY))
+    return await intake.read(request, MAX_RAW_BODY), wishes
+
+
+@lru_cache(maxsize=128)  # most clients ask with the same words again and again
+def _read_wishes(content_type: str, text: str) -> Wishes | None:
+    """Read what goes with a raw document; ``None`` when JSON says it instead.
+
+    Raises:
+        ProblemError: as ``read_verify_request`` does.
+    """
+    media_type = _media_type(content_type)
+    if media_type == JSON:
+        _parse_query(text, frozenset())
+        return None
     if media_type not in RAW_TYPES:
         raise ProblemError(
             ProblemType.UNSUPPORTED_MEDIA_TYPE,
             f"taken here: {JSON}, {', '.join(RAW_TYPES)}; curl needs -H 'Content-Type: {COSE}'",
             headers={hdrs.ACCEPT: ", ".join((JSON, *RAW_TYPES))},
         )
-    query = read_query(request, _VERIFY_QUERY)
+    query = _parse_query(text, _VERIFY_QUERY)
     status = query.get("reject_status", str(DEFAULT_REJECT_STATUS))
     if status not in REJECT_STATUSES:
         raise ProblemError(ProblemType.MALFORMED_REQUEST, "reject_status: 200, 403 or 422")
     nonce, at = query.get("nonce"), query.get("at")
-    return Appraisable(
+    return Wishes(
         policy=query.get("policy"),
         nonce=None if nonce is None else _nonce(nonce),
         at=None if at is None else _chosen_time(at),
         to=_addressee(query.get("result_audience"), query.get("result_nonce")),
         reject_status=int(status),
-        document=await intake.read(request, MAX_RAW_BODY),
     )
 
 
@@ -97,7 +108,7 @@ async def read_nonce_request(request: Request, intake: Intake) -> NonceRequest:
     body = await intake.read(request, MAX_NONCE_BODY)
     if not body:
         return NonceRequest()
-    if _media_type(request) != JSON:
+    if _media_type(request.headers.get(hdrs.CONTENT_TYPE, OCTETS)) != JSON:
         raise ProblemError(
             ProblemType.UNSUPPORTED_MEDIA_TYPE, f"taken here: {JSON}, or no body at all", headers={hdrs.ACCEPT: JSON}
         )
@@ -113,7 +124,6 @@ def read_query(request: Request, known: frozenset[str]) -> Mapping[str, str]:
     return _parse_query(request.rel_url.raw_query_string, known)
 
 
-@lru_cache(maxsize=128)  # most clients ask with the same query again and again
 def _parse_query(text: str, known: frozenset[str]) -> Mapping[str, str]:
     if not text:
         return {}
@@ -132,23 +142,22 @@ def _parse_query(text: str, known: frozenset[str]) -> Mapping[str, str]:
     return MappingProxyType(query)
 
 
-def _media_type(request: Request) -> str:
+def _media_type(content_type: str) -> str:
     """Give the body's media type without its parameters; no header at all means bytes (RFC 9110 section 8.3).
 
     Not ``request.content_type``: that is Python's e-mail parser, which some headers keep busy for seconds and others
     make fail. A request with two of these headers does not come this far.
     """
-    return request.headers.get(hdrs.CONTENT_TYPE, OCTETS).partition(";")[0].strip(" \t").lower()
+    return content_type.partition(";")[0].strip(" \t").lower()
 
 
-def _from_json(body: bytes) -> Appraisable:
+def _from_json(body: bytes) -> tuple[bytes, Wishes]:
     wanted = _decode(_decode_verify, body)
     try:
         document = read_bytes(wanted.document) if wanted.document else b""
     except ValueError as error:
         raise ProblemError(ProblemType.MALFORMED_REQUEST, f"document: {error}") from error
-    return Appraisable(
-        document=document,
+    return document, Wishes(
         policy=None if wanted.policy is msgspec.UNSET else wanted.policy,
         nonce=None if wanted.nonce is msgspec.UNSET else _nonce(wanted.nonce),
         at=None if wanted.at is msgspec.UNSET else _chosen_time(wanted.at),

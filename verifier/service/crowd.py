@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SWEEP_EVERY_S = 0.5
 ANSWER_TIMEOUT_S = 30.0
 """For taking an answer, beside the time that its request's body may take."""
+_LEFT = object()
+"""Instead of a connection's value where it has left; otherwise that is ``None``."""
 
 
 class Crowd:
@@ -92,13 +94,20 @@ class Crowd:
     def _be_busy(self, connection: Connection) -> None:
         connection.busy, connection.reading_head = True, False
         connection.deadline = self._now() + self._limits.body_timeout + ANSWER_TIMEOUT_S
-        _move(connection, self._idle, self._busy)
+        if self._idle.pop(connection, _LEFT) is None:
+            self._busy[connection] = None
 
     def end_request(self, connection: Connection) -> None:
-        """Give a connection the time until its next request; a client that does not take its answer has no more."""
-        connection.busy = False
+        """Give a connection the time until its next request; a client that does not take its answer has no more.
+
+        Requests of the short way only end: nobody could look in between.
+        """
+        if connection.is_new:
+            self._know(connection)
+        connection.busy = connection.reading_head = False
         connection.deadline = self._now() + self._limits.keepalive_timeout
-        _move(connection, self._busy, self._idle)
+        if self._busy.pop(connection, _LEFT) is None or self._idle.pop(connection, _LEFT) is None:
+            self._idle[connection] = None
 
     def _know(self, connection: Connection) -> None:
         """Note that a connection's first request came, or will not."""
@@ -122,10 +131,3 @@ class Crowd:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             self.sweep()
-
-
-def _move(connection: Connection, source: dict[Connection, None], target: dict[Connection, None]) -> None:
-    """Move a connection to the end of ``target``, unless it has left."""
-    if connection in source:
-        del source[connection]
-        target[connection] = None

@@ -6,7 +6,7 @@ It names the request, counts it, and is the one place that catches ``Exception``
 from __future__ import annotations
 
 import re
-import secrets
+from random import getrandbits
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from verifier.nonces import GuardUnavailableError
 from verifier.service.connections import UNMATCHED, Connection
 from verifier.service.logs import log_failure
 from verifier.service.problems import ProblemError, ProblemType, problem_answer
+from verifier.service.requests import WholeRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,7 +48,7 @@ class Edge:
         request[REQUEST_ID] = request_id = _read_request_id(request)
         connection = request.protocol
         service.in_flight += 1
-        if isinstance(connection, Connection):
+        if isinstance(connection, Connection) and not isinstance(request, WholeRequest):
             connection.begin_request()
         try:
             answer = await self._answer(request, handler, route)
@@ -114,7 +115,8 @@ def _read_request_id(request: Request) -> str:
         given = request.headers.getall(REQUEST_ID_HEADER)
         if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
             return given[0]
-    return secrets.token_hex(16)
+    # No secret, only unlike any other; to ask the kernel takes longer. Each process that is forked is seeded anew.
+    return f"{getrandbits(128):032x}"
 
 
 def _refuse_fragment(request: Request) -> None:

@@ -13,7 +13,7 @@ from verifier.service.problems import ProblemError, ProblemType
 if TYPE_CHECKING:
     from verifier.ear.signing import Addressee
     from verifier.result import AttestationResult
-    from verifier.service.bodies import Appraisable
+    from verifier.service.bodies import Wishes
     from verifier.service.requests import Request
     from verifier.service.signing import Signer
 
@@ -42,7 +42,7 @@ def choose_form(request: Request, signer: Signer | None) -> tuple[str, Signer | 
         ) from None
 
 
-def check_form(wanted: Appraisable, *, signed: bool) -> None:
+def check_form(wanted: Wishes, *, signed: bool) -> None:
     """Refuse wishes that the chosen form cannot fulfil, before anything is appraised and any nonce used up.
 
     Raises:

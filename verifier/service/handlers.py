@@ -47,13 +47,13 @@ class Handlers:
         """``POST /v1/verify``: 200 only when affirmed."""
         service = self._service
         form, signer = choose_form(request, service.signer)
-        wanted = await read_verify_request(request, service.intake)
+        document, wanted = await read_verify_request(request, service.intake)
         check_form(wanted, signed=signer is not None)
         policy = service.find_policy(wanted.policy)
-        at, historical = service.time_of(wanted.document, wanted.at)
+        at, historical = service.time_of(document, wanted.at)
         started, request_id = perf_counter(), request[REQUEST_ID]
         result = service.verifier.appraise(
-            wanted.document,
+            document,
             policy=policy,
             shadows=service.shadows.get(policy.name, ()),
             nonce=wanted.nonce,
@@ -65,12 +65,12 @@ class Handlers:
             result = signable(result)
         service.metrics.count_result(result, policy.name)
         self._log(result, request_id, perf_counter() - started)
-        status = HTTPStatus.OK if result.verdict is Verdict.AFFIRMED else wanted.reject_status
+        verdict = result.verdict
+        status = HTTPStatus.OK if verdict is Verdict.AFFIRMED else wanted.reject_status
         if signer is None:
             answer = json_answer(result_body(result, request_id=request_id), status=status)
         else:
             answer = token_answer(sign(result, form, signer=signer, to=wanted.to), form, status=status)
-        verdict = result.verdict.value
         answer.headers[VERDICT_HEADER] = HISTORICAL + verdict if historical else verdict
         return answer
 
@@ -78,16 +78,16 @@ class Handlers:
         """``POST /v1/explain``: 200 with every check and no verdict, whatever the document; no nonce is used up."""
         service = self._service
         media_type = choose_media_type(request, EXPLANATION, JSON)
-        wanted = await read_verify_request(request, service.intake)
+        document, wanted = await read_verify_request(request, service.intake)
         check_form(wanted, signed=False)
         policy = service.find_policy(wanted.policy)
         now, request_id = service.now(), request[REQUEST_ID]
         explained = explain(
             service.verifier,
-            wanted.document,
+            document,
             policy=policy,
             nonce=wanted.nonce,
-            at=now if wanted.at is None else time_of_verification(wanted.document, wanted.at, otherwise=now),
+            at=now if wanted.at is None else time_of_verification(document, wanted.at, otherwise=now),
             historical=wanted.at is not None,
         )
         service.metrics.count_explanation(policy.name)

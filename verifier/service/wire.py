@@ -126,19 +126,20 @@ class ResultBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def result_body(result: AttestationResult, *, request_id: str | None = None) -> ResultBody:
     """Write a result as its JSON body."""
+    verdict: Literal["affirmed", "rejected"]
     claims: Claims | None
     build: str | None
     match result:
         case Affirmed():
-            claims, build = result.claims, result.build
+            verdict, claims, build = "affirmed", result.claims, result.build
             reasons = []
         case Rejected():
-            claims, build = result.unaffirmed_claims, None
+            verdict, claims, build = "rejected", result.unaffirmed_claims, None
             reasons = [reason_body(finding) for finding in result.findings]
         case _:
             assert_never(result)
     return ResultBody(
-        verdict=result.verdict.value,
+        verdict=verdict,
         historical=result.historical,
         reasons=reasons,
         policy=policy_body(result.policy),
@@ -239,7 +240,8 @@ def reason_body(finding: Finding) -> ReasonBody:
 
 def policy_body(policy: PolicyReference | None) -> PolicyBody | None:
     """Write which policy was applied."""
-    return None if policy is None else PolicyBody(name=policy.name, sha256=policy.sha256, debug=policy.debug.value)
+    # Of an enumeration's member, _value_ is what value is, without the two calls that Python 3.11 makes for it.
+    return None if policy is None else PolicyBody(name=policy.name, sha256=policy.sha256, debug=policy.debug._value_)
 
 
 def _shadow(outcome: ShadowOutcome) -> ShadowBody:
@@ -258,7 +260,7 @@ def _anchor(anchor: AnchorReference) -> AnchorBody:
 def _freshness(freshness: Freshness | None) -> FreshnessBody | None:
     if freshness is None:
         return None
-    return FreshnessBody(mode=freshness.mode.value, age_ms=freshness.age_ms, single_use=freshness.single_use.value)
+    return FreshnessBody(mode=freshness.mode._value_, age_ms=freshness.age_ms, single_use=freshness.single_use._value_)
 
 
 def _claims(claims: Claims) -> ClaimsBody:
@@ -266,13 +268,13 @@ def _claims(claims: Claims) -> ClaimsBody:
         module_id=claims.module_id,
         timestamp=write_time(claims.timestamp),
         digest=claims.digest,
-        pcrs=_pcrs(tuple(claims.pcrs.items())),
+        pcrs=_pcrs(tuple(claims.pcrs), tuple(claims.pcrs.values())),
         user_data=_optional(claims.user_data),
         public_key=_optional(claims.public_key),
         nonce=_optional(claims.nonce),
         debug=claims.debug,
         unrecognised_fields=list(claims.unrecognised),
-        kind=claims.kind.value,
+        kind=claims.kind._value_,
         certificate=CertificateBody(
             not_before=_write_time_again(claims.not_before), not_after=_write_time_again(claims.not_after)
         ),
@@ -280,9 +282,9 @@ def _claims(claims: Claims) -> ClaimsBody:
 
 
 @lru_cache(maxsize=256)
-def _pcrs(pcrs: tuple[tuple[int, bytes], ...]) -> dict[str, str]:
+def _pcrs(indices: tuple[int, ...], values: tuple[bytes, ...]) -> dict[str, str]:
     """Write PCRs; those of a build are the same in all of its documents. Nobody changes what is given."""
-    return {_INDICES[index]: value.hex() for index, value in sorted(pcrs)}
+    return {_INDICES[index]: value.hex() for index, value in sorted(zip(indices, values, strict=True))}
 
 
 def _optional(value: bytes | None) -> str | None:

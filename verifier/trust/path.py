@@ -33,6 +33,8 @@ class CertificationPath(msgspec.Struct, frozen=True, kw_only=True):
     anchor: TrustAnchor
     certificates: tuple[Certificate, ...]
     """The root first, the document's certificate last."""
+    leaf: Certificate
+    """The last one again, which signed the document."""
     key: PublicKey
     """The last certificate's key, loaded."""
     not_before: int
@@ -43,11 +45,6 @@ class CertificationPath(msgspec.Struct, frozen=True, kw_only=True):
     """``not_before`` as a time: worked out once for a path, and shown in the result of every document under it."""
     valid_until: datetime
     """``not_after`` as a time."""
-
-    @property
-    def leaf(self) -> Certificate:
-        """The certificate that signed the document."""
-        return self.certificates[-1]
 
 
 class TrustStore:
@@ -217,6 +214,7 @@ def _conclude(anchor: TrustAnchor, certificates: tuple[Certificate, ...], key: P
     return CertificationPath(
         anchor=anchor,
         certificates=certificates,
+        leaf=certificates[-1],
         key=key,
         not_before=not_before,
         not_after=not_after,
