@@ -8,18 +8,21 @@ The first four steps stop at the first problem; appraisal reports every one. For
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from verifier.evidence.document import decode_document
 from verifier.evidence.envelope import decode_envelope
-from verifier.policy.findings import Appraisal, Finding, appraise_by_shadows, appraise_evidence
-from verifier.policy.model import DEFAULT_CLOCK_SKEW_MS
-from verifier.reasons import Reason, Rejection
-from verifier.result import Affirmed, Rejected, claims_of, reference_to
+from verifier.nonces import NonceService
+from verifier.policy.findings import appraise_by_shadows, appraise_evidence
+from verifier.policy.model import DEFAULT_CLOCK_SKEW_MS, Policy
+from verifier.reasons import Rejection
+from verifier.result import conclude, reject_unproven, reject_without_policy
 from verifier.trust.anchors import bundled_anchor
 from verifier.trust.authenticity import AuthenticEvidence, authenticate
 from verifier.trust.cache import PathCache
@@ -27,11 +30,11 @@ from verifier.trust.ecdsa import EngineName, select_engine
 from verifier.trust.path import TrustStore, validate_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from verifier.evidence.document import AttestationDocument
-    from verifier.nonces import NonceService
-    from verifier.policy.model import Policy
+    from verifier.nonces import IssuedNonce, SingleUseGuard
+    from verifier.policy.findings import Appraisal
     from verifier.result import AttestationResult
     from verifier.trust.anchors import TrustAnchor
     from verifier.trust.path import CertificationPath
@@ -50,8 +53,61 @@ class Stage(StrEnum):
     APPRAISAL = "appraisal"
 
 
-def ignore_stage(_: Stage) -> None:
-    """Be told of a stage and do nothing."""
+class _Case(msgspec.Struct, frozen=True):
+    """Authentic evidence, and all that it is appraised by."""
+
+    evidence: AuthenticEvidence
+    policy: Policy
+    shadows: Sequence[Policy]
+    nonce: bytes | None
+    service: NonceService | None
+    at: datetime
+    at_ms: int
+    digest: str
+    historical: bool
+
+    def conclude(self, appraisal: Appraisal) -> AttestationResult:
+        result = conclude(self.evidence, self.policy, appraisal, self.at, self.digest, historical=self.historical)
+        if not self.shadows and self.policy.trial is None:
+            return result
+        outcomes = appraise_by_shadows(
+            self.evidence,
+            self.policy,
+            appraisal,
+            self.shadows,
+            nonce=self.nonce,
+            service=self.service,
+            at=self.at,
+            at_ms=self.at_ms,
+        )
+        return replace(result, shadows=outcomes)
+
+
+class Undecided:
+    """An appraisal that found nothing wrong, and of which only the single-use guard can tell how it ends."""
+
+    __slots__ = ("_appraisal", "_case", "_guard", "at", "nonce")
+
+    def __init__(self, case: _Case, appraisal: Appraisal, nonce: IssuedNonce, guard: SingleUseGuard) -> None:
+        """Keep what is known, for ``guard`` to be asked about ``nonce``."""
+        self._case = case
+        self._appraisal = appraisal
+        self._guard = guard
+        self.nonce = nonce
+        self.at = case.at_ms
+        """The time of verification, milliseconds since 1970."""
+
+    def use(self) -> bool:
+        """Ask the guard, which it must be once: tell whether this is the nonce's first use.
+
+        Raises:
+            GuardUnavailableError: the guard cannot tell.
+        """
+        return self._guard.consume(self.nonce.value, expires_at=self.nonce.expires_at, at=self.at)
+
+    def decide(self, *, is_first_use: bool) -> AttestationResult:
+        """Give the result; ``is_first_use`` is what the guard said, for this very appraisal and no other."""
+        return self._case.conclude(self._appraisal if is_first_use is True else self._appraisal.replayed())
 
 
 class Verifier:
@@ -105,7 +161,7 @@ class Verifier:
         nonce: bytes | None = None,
         at: datetime,
         historical: bool = False,
-        on_stage: Callable[[Stage], None] = ignore_stage,
+        on_stage: Callable[[Stage], None] | None = None,
     ) -> AttestationResult:
         """Appraise one document.
 
@@ -127,7 +183,25 @@ class Verifier:
                 ``shadows`` is none of its.
             GuardUnavailableError: the single-use guard cannot tell whether the nonce was used.
         """
-        if policy is not None:
+        outcome = self.appraise_up_to_use(evidence, policy, shadows, nonce, at, historical, on_stage)
+        return outcome.decide(is_first_use=outcome.use()) if isinstance(outcome, Undecided) else outcome
+
+    def appraise_up_to_use(  # noqa: PLR0913, PLR0917 - appraise's own, by their places because that is faster
+        self,
+        evidence: bytes | bytearray | memoryview,
+        policy: Policy | None,
+        shadows: Sequence[Policy],
+        nonce: bytes | None,
+        at: datetime,
+        historical: bool,  # noqa: FBT001 - as above
+        on_stage: Callable[[Stage], None] | None,
+    ) -> AttestationResult | Undecided:
+        """Appraise as ``appraise`` does, but leave it to the caller to ask the single-use guard, for several at once.
+
+        Raises:
+            ValueError: as ``appraise`` does.
+        """
+        if policy is not None and (shadows or policy.shadow_of is not None):
             _refuse_shadow_in_force(policy, shadows)
         at = in_utc(at)
         at_ms = milliseconds_since_1970(at)
@@ -138,20 +212,19 @@ class Verifier:
         try:
             authentic = self._prove_origin(evidence, at_ms, leeway, on_stage)
         except Rejection as rejection:
-            return _reject_unproven(rejection, policy, at, digest, historical=historical)
+            return reject_unproven(rejection, policy, at, digest, historical=historical)
         if policy is None:
-            return _reject_without_policy(authentic, at, digest, historical=historical)
+            return reject_without_policy(authentic, at, digest, historical=historical)
+        service = self.nonces
         appraisal = appraise_evidence(
-            authentic, policy, nonce=nonce, service=self.nonces, at=at, at_ms=at_ms, historical=historical
+            authentic, policy, nonce=nonce, service=service, at=at, at_ms=at_ms, historical=historical
         )
-        result = _conclude(authentic, policy, appraisal, at, digest, historical=historical)
-        if shadows or policy.trial is not None:
-            outcomes = appraise_by_shadows(
-                authentic, policy, appraisal, shadows, nonce=nonce, service=self.nonces, at=at, at_ms=at_ms
-            )
-            result = replace(result, shadows=outcomes)
-        on_stage(Stage.APPRAISAL)
-        return result
+        if on_stage is not None:
+            on_stage(Stage.APPRAISAL)
+        case = _Case(authentic, policy, shadows, nonce, service, at, at_ms, digest, historical)
+        if appraisal.to_use is not None and service is not None and service.guard is not None:
+            return Undecided(case, appraisal, appraisal.to_use, service.guard)
+        return case.conclude(appraisal)
 
     def validate_path_of(self, document: AttestationDocument, *, at: int, leeway: int) -> CertificationPath:
         """Validate a document's certification path under this verifier's anchors; times in milliseconds.
@@ -170,19 +243,23 @@ class Verifier:
         )
 
     def _prove_origin(
-        self, evidence: bytes, at: int, leeway: int, on_stage: Callable[[Stage], None]
+        self, evidence: bytes, at: int, leeway: int, on_stage: Callable[[Stage], None] | None
     ) -> AuthenticEvidence:
         envelope = decode_envelope(evidence)
-        on_stage(Stage.ENVELOPE)
+        if on_stage is not None:
+            on_stage(Stage.ENVELOPE)
         document = self.cache.recurring.read(envelope.payload) or decode_document(envelope.payload)
-        on_stage(Stage.DOCUMENT)
+        if on_stage is not None:
+            on_stage(Stage.DOCUMENT)
         path = self.validate_path_of(document, at=at, leeway=leeway)
-        on_stage(Stage.PATH)
+        if on_stage is not None:
+            on_stage(Stage.PATH)
         authentic = authenticate(envelope, document, path)
         if document.certificate is not path.leaf.der:
             # Its path was verified for another document: that enclave comes again, so what recurs is worth learning.
             self.cache.recurring.learn(envelope.payload, _with_copies_of(path, document))
-        on_stage(Stage.SIGNATURE)
+        if on_stage is not None:
+            on_stage(Stage.SIGNATURE)
         return authentic
 
 
@@ -200,56 +277,6 @@ def _refuse_shadow_in_force(policy: Policy, shadows: Sequence[Policy]) -> None:
         if shadow.shadow_of != policy.name:
             msg = f"policy {shadow.name} does not shadow {policy.name}"
             raise ValueError(msg)
-
-
-def _conclude(
-    evidence: AuthenticEvidence, policy: Policy, appraisal: Appraisal, at: datetime, digest: str, *, historical: bool
-) -> AttestationResult:
-    if appraisal.findings:
-        return Rejected(
-            findings=appraisal.findings,
-            policy=reference_to(policy),
-            unaffirmed_claims=claims_of(evidence),
-            freshness=appraisal.freshness,
-            evaluated_at=at,
-            historical=historical,
-            evidence_sha256=digest,
-        )
-    return Affirmed(
-        claims=claims_of(evidence),
-        build=appraisal.build,
-        policy=reference_to(policy),
-        freshness=appraisal.freshness,
-        evaluated_at=at,
-        historical=historical,
-        evidence_sha256=digest,
-    )
-
-
-def _reject_unproven(
-    rejection: Rejection, policy: Policy | None, at: datetime, digest: str, *, historical: bool
-) -> Rejected:
-    return Rejected(
-        findings=(Finding(reason=rejection.reason, detail=rejection.detail),),
-        policy=None if policy is None else reference_to(policy),
-        unaffirmed_claims=None,
-        freshness=None,
-        evaluated_at=at,
-        historical=historical,
-        evidence_sha256=digest,
-    )
-
-
-def _reject_without_policy(evidence: AuthenticEvidence, at: datetime, digest: str, *, historical: bool) -> Rejected:
-    return Rejected(
-        findings=(Finding(reason=Reason.MEASUREMENT_NO_POLICY, detail="no policy was given"),),
-        policy=None,
-        unaffirmed_claims=claims_of(evidence),
-        freshness=None,
-        evaluated_at=at,
-        historical=historical,
-        evidence_sha256=digest,
-    )
 
 
 def milliseconds_since_1970(at: datetime) -> int:

@@ -20,10 +20,12 @@ from verifier.policy.findings import Finding
 from verifier.policy.freshness import Freshness
 from verifier.policy.model import DebugMode
 from verifier.policy.shadows import ShadowOutcome
+from verifier.reasons import Reason
 
 if TYPE_CHECKING:
+    from verifier.policy.findings import Appraisal
     from verifier.policy.model import Policy
-    from verifier.reasons import Reason
+    from verifier.reasons import Rejection
     from verifier.trust.authenticity import AuthenticEvidence
 
 
@@ -179,4 +181,57 @@ def reference_to(policy: Policy) -> PolicyReference:
         debug=policy.debug,
         evidence=policy.evidence,
         pins_instance=policy.require.pcr4_instance_id is not None,
+    )
+
+
+def conclude(
+    evidence: AuthenticEvidence, policy: Policy, appraisal: Appraisal, at: datetime, digest: str, *, historical: bool
+) -> AttestationResult:
+    """Give the result of appraising authentic evidence by a policy; ``digest`` is the evidence's SHA-256 in hex."""
+    if appraisal.findings:
+        return Rejected(
+            findings=appraisal.findings,
+            policy=reference_to(policy),
+            unaffirmed_claims=claims_of(evidence),
+            freshness=appraisal.freshness,
+            evaluated_at=at,
+            historical=historical,
+            evidence_sha256=digest,
+        )
+    return Affirmed(
+        claims=claims_of(evidence),
+        build=appraisal.build,
+        policy=reference_to(policy),
+        freshness=appraisal.freshness,
+        evaluated_at=at,
+        historical=historical,
+        evidence_sha256=digest,
+    )
+
+
+def reject_unproven(
+    rejection: Rejection, policy: Policy | None, at: datetime, digest: str, *, historical: bool
+) -> Rejected:
+    """Give the result of evidence whose origin was not proven."""
+    return Rejected(
+        findings=(Finding(reason=rejection.reason, detail=rejection.detail),),
+        policy=None if policy is None else reference_to(policy),
+        unaffirmed_claims=None,
+        freshness=None,
+        evaluated_at=at,
+        historical=historical,
+        evidence_sha256=digest,
+    )
+
+
+def reject_without_policy(evidence: AuthenticEvidence, at: datetime, digest: str, *, historical: bool) -> Rejected:
+    """Give the result of authentic evidence that there is no policy for."""
+    return Rejected(
+        findings=(Finding(reason=Reason.MEASUREMENT_NO_POLICY, detail="no policy was given"),),
+        policy=None,
+        unaffirmed_claims=claims_of(evidence),
+        freshness=None,
+        evaluated_at=at,
+        historical=historical,
+        evidence_sha256=digest,
     )

@@ -55,6 +55,42 @@ def test_a_nonce_is_used_once(guard: EmbeddedGuard) -> None:
     assert guard.reach is SingleUse.HOST
 
 
+def test_nonces_may_be_used_together(guard: EmbeddedGuard) -> None:
+    """Requests that come together would pay for a transaction each, or one would be told another's answer."""
+    use(guard, 1)
+    early = b"\x01\x00" + (AT - 1).to_bytes(6) + bytes(50)  # from before the file was made
+    together = [nonce(0), nonce(1), early, nonce(2), nonce(0)]
+    assert guard.consume_all([(each, EXPIRES_AT) for each in together], at=AT) == [True, False, False, True, False]
+    assert guard.consume_all([(early, EXPIRES_AT)] * 2, at=AT) == [False, False]
+    assert [use(guard, index) for index in range(4)] == [False, False, False, True]
+
+
+def test_nonces_are_used_together_or_not_at_all(path: Path, guard: EmbeddedGuard) -> None:
+    """A failure behind the first of them would use it up, and nobody would be told; or the lock would stay."""
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute(
+            "CREATE TRIGGER bad BEFORE INSERT ON used WHEN NEW.expires_at = 7 BEGIN SELECT RAISE(FAIL, 'no'); END"
+        )
+        with pytest.raises(GuardUnavailableError):
+            guard.consume_all([(nonce(0), EXPIRES_AT), (nonce(1), 7), (nonce(2), EXPIRES_AT)], at=AT)
+        other.execute("BEGIN IMMEDIATE")  # nobody holds the lock
+        assert other.execute("SELECT count(*) FROM used").fetchone() == (0,)
+        other.execute("ROLLBACK")
+    other.close()
+    assert use(guard)
+
+
+def test_what_could_not_be_rolled_back_never_counts(path: Path, guard: EmbeddedGuard) -> None:
+    """A use would be believed that no other process sees."""
+    guard._database.execute("BEGIN IMMEDIATE")
+    guard._database.execute("INSERT INTO used VALUES (?, ?)", (nonce(1), EXPIRES_AT))
+    assert use(guard)
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT nonce FROM used").fetchall() == [(nonce(0),)]
+    other.close()
+    assert use(guard, 1)
+
+
 def test_each_nonce_is_used_by_exactly_one_of_several_processes(path: Path) -> None:
     """Two workers of one host would each accept the same document."""
     command = [sys.executable, "-m", "tests.service.hammer", str(path), str(NONCES)]

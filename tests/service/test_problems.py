@@ -21,7 +21,7 @@ JSON = {"Content_Type": "application/json"}
 class BrokenVerifier:
     """A verifier with a bug, whose message holds what no client and no log may see."""
 
-    def appraise(self, *_: object, **__: object) -> None:
+    def appraise_up_to_use(self, *_: object, **__: object) -> None:
         """Fail."""
         raise LookupError("the secret text of an exception")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from verifier.evidence.pcrs import EvidenceKind
-from verifier.nonces import SingleUse
+from verifier.nonces import IssuedNonce, SingleUse
 from verifier.policy.bindings import check_bindings
 from verifier.policy.freshness import Freshness, check_nonce, check_times
 from verifier.policy.measurements import check_measurements
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from verifier.evidence.document import AttestationDocument
-    from verifier.nonces import IssuedNonce, NonceService
+    from verifier.nonces import NonceService
     from verifier.policy.freshness import NonceCheck
     from verifier.policy.model import Policy
     from verifier.trust.authenticity import AuthenticEvidence
     from verifier.trust.certificate import Certificate
 
 
-_REPLAYED = Reason.FRESHNESS_NONCE_REPLAYED
 _OTHER_KIND = {
     EvidenceKind.NITRO_TPM: Rejection(Reason.DOCUMENT_NITRO_TPM, "it is a NitroTPM's, and the policy is for enclaves"),
     EvidenceKind.ENCLAVE: Rejection(Reason.DOCUMENT_ENCLAVE, "it is an enclave's, and the policy is for NitroTPMs"),
@@ -41,12 +41,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """For people; may change. Quotes nothing that was not authenticated."""
 
 
+_USED_BEFORE = Finding(reason=Reason.FRESHNESS_NONCE_REPLAYED, detail="the nonce was used before")
+
+
 class Appraisal(msgspec.Struct, frozen=True, kw_only=True):
     """What came of comparing authentic evidence with a policy."""
 
     findings: tuple[Finding, ...]
     build: str | None
     freshness: Freshness
+    to_use: IssuedNonce | None = None
+    """The nonce of which the single-use guard has yet to tell whether this is its first use; ``None`` if it is not to
+    be asked."""
+
+    def replayed(self) -> Appraisal:
+        """Give this with the one finding more that a guard makes: the nonce was used before."""
+        return replace(self, findings=(*self.findings, _USED_BEFORE), to_use=None)
 
 
 def appraise_evidence(  # noqa: PLR0913 - each is an input of its own
@@ -59,21 +69,17 @@ def appraise_evidence(  # noqa: PLR0913 - each is an input of its own
     at_ms: int,
     historical: bool,
 ) -> Appraisal:
-    """Appraise evidence by a policy.
+    """Appraise evidence by a policy, up to the question whether its nonce was used before.
 
-    The single-use guard is asked last, and only when nothing else is wrong: a document that would be refused anyway
-    must not use up the nonce of one that would not. A historical appraisal never asks it, and so promises no single
-    use: it could neither spend a nonce that is still good nor tell a replay of then from the first use.
-
-    Raises:
-        GuardUnavailableError: the guard cannot tell whether the nonce was used.
+    The single-use guard is to be asked last, and only when nothing else is wrong: a document that would be refused
+    anyway must not use up the nonce of one that would not. A historical appraisal never asks it, and so promises no
+    single use: it could neither spend a nonce that is still good nor tell a replay of then from the first use.
     """
     build, found, check = compare_document(
         evidence.document, evidence.path.leaf, policy, nonce=nonce, service=service, at=at, at_ms=at_ms
     )
-    if check.issued is not None and not found and not historical and not _is_first_use(check.issued, service, at_ms):
-        found.append(Rejection(Reason.FRESHNESS_NONCE_REPLAYED, "the nonce was used before"))
     return Appraisal(
+        to_use=None if found or historical or service is None or service.guard is None else check.issued,
         findings=tuple([Finding(reason=rejection.reason, detail=rejection.detail) for rejection in found]),
         build=build,
         freshness=Freshness(
@@ -106,7 +112,7 @@ def appraise_by_shadows(  # noqa: PLR0913 - what appraise_evidence takes, and tw
         )
         reasons = tuple(rejection.reason for rejection in found)
         if check.issued is not None:
-            reasons += tuple(finding.reason for finding in enforced.findings if finding.reason is _REPLAYED)
+            reasons += tuple(finding.reason for finding in enforced.findings if finding == _USED_BEFORE)
         outcomes.append(
             ShadowOutcome(
                 policy=shadow.name,
@@ -145,9 +151,3 @@ def compare_document(  # noqa: PLR0913 - each is an input of its own
     check = check_nonce(document, policy, expected=nonce, service=service, at=at_ms)
     found += check.found
     return build, found, check
-
-
-def _is_first_use(nonce: IssuedNonce, service: NonceService | None, at: int) -> bool:
-    if service is None or service.guard is None:
-        return True
-    return service.guard.consume(nonce.value, expires_at=nonce.expires_at, at=at)

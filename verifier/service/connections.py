@@ -57,7 +57,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         "_chunks", "_crowd", "_head", "_held", "_position", "_refused", "_service", "_shortcut", "_wire", "busy",
-        "deadline", "head_ended", "is_new", "reading_head",
+        "deadline", "head_ended", "is_new", "is_undecided", "reading_head",
     )  # fmt: skip
 
     def __init__(self, server: web.Server, crowd: Crowd, service: Service) -> None:
@@ -81,6 +81,8 @@ class Connection(web.RequestHandler):
         """Whether its first request has yet to come."""
         self.head_ended = False
         """Whether what was just received ended a head, and its request is answered already."""
+        self.is_undecided = False
+        """Whether its request waits for the single-use guard, and so does all that comes behind it."""
         self.deadline = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,6 +93,8 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer a request like one before, or hold its begin; have all else parsed."""
+        if self.is_undecided:
+            self.settle()
         held, self._held = self._held, b""
         if held:
             self._crowd.end_hold(self)
@@ -105,6 +109,21 @@ class Connection(web.RequestHandler):
         if held:
             self._take(held)
         self._take(data)
+
+    def eof_received(self) -> None:
+        """Answer before the connection is closed: its client has only said all that it had to say."""
+        self.settle()
+        super().eof_received()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        """Answer, and close."""
+        self.settle()
+        await super().shutdown(timeout)
+
+    def settle(self) -> None:
+        """Have the guard asked now, if a request waits for it: answers go out in the order of their requests."""
+        if self.is_undecided:
+            self._service.uses.settle()
 
     def release(self) -> None:
         """Have parsed what was held: the rest of a body is long in coming, and others know better how to wait."""
@@ -162,7 +181,7 @@ class Connection(web.RequestHandler):
 
     def send(self, answer: bytes, *, close: bool) -> None:
         """Send an answer, and close the connection behind it when there is to be no other."""
-        self._wire.write(answer)
+        self._wire.write(answer)  # passed over when the client is gone
         if close:
             self.force_close()
 

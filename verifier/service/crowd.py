@@ -45,6 +45,7 @@ class Crowd:
         """Let a connection in; when there are too many, another one has to go."""
         if self._count() >= self._limits.max_connections:
             # Work is never interrupted by a new connection, so those that are busy wait for their requests' bodies.
+            self._service.uses.settle()
             self._metrics.count_shed("idle" if self._idle else "connections")
             longest = next(iter(self._idle or self._busy))
             self.leave(longest)
@@ -117,6 +118,7 @@ class Crowd:
 
     def sweep(self) -> None:
         """Close every connection that is late, and hold nothing for longer than until here."""
+        self._service.uses.settle()
         now = self._now()
         for connection in [each for each in (*self._idle, *self._busy) if each.deadline < now]:
             if connection.busy or connection.reading_head:

@@ -12,14 +12,18 @@ copy of it: docs/http-api.md tells operators never to do that.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from os import stat
 from pathlib import Path
 from threading import Lock
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from verifier.nonces import GuardUnavailableError, SingleUse
 from verifier.reasons import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BUSY_TIMEOUT_S = 0.25
 """How long one process waits for another's insert. The event loop waits with it, so it is short."""
@@ -129,13 +133,23 @@ class EmbeddedGuard:
         Raises:
             GuardUnavailableError: the file cannot be read or written now, or is no longer the one that was opened.
         """
-        if int.from_bytes(nonce[_ISSUED_AT]) < self._since:
-            return False
-        inserted = self._write(_USE, (nonce, expires_at, expires_at)) == 1
-        self._uses += 1
-        if self._uses % PURGE_EVERY == 0:
+        return self.consume_all(((nonce, expires_at),), at=at)[0]
+
+    def consume_all(self, uses: Sequence[tuple[bytes, int]], *, at: int) -> list[bool]:
+        """Mark several nonces as used, each with when it expires, as ``consume`` does: all of them, or none.
+
+        Raises:
+            GuardUnavailableError: as ``consume`` does; then none of them was used.
+        """
+        is_known = [int.from_bytes(nonce[_ISSUED_AT]) < self._since for nonce, _ in uses]
+        rows = [(*use, use[1]) for use, known in zip(uses, is_known, strict=True) if not known]
+        if not rows:
+            return [False] * len(uses)
+        inserted = iter(self._write(_USE, rows))
+        before, self._uses = self._uses, self._uses + len(rows)
+        if before // PURGE_EVERY != self._uses // PURGE_EVERY:
             self._purge(at)
-        return inserted
+        return [not known and next(inserted) == 1 for known in is_known]
 
     def probe(self, *, at: int) -> None:
         """Write something, as a use would.
@@ -143,14 +157,14 @@ class EmbeddedGuard:
         Raises:
             GuardUnavailableError: it could not be written.
         """
-        self._write(_PROBE, (at,))
+        self._write(_PROBE, [(at,)])
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> int:
-        """Write, committed before this returns; give the number of rows."""
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> list[int]:
+        """Execute a statement with each of ``rows``, all or none committed when this returns; count what each wrote."""
         try:
             if self._impatient_until is not None and monotonic() >= self._impatient_until:
                 self._impatient_until = None
@@ -162,7 +176,11 @@ class EmbeddedGuard:
             # One connection counts the rows of one statement at a time. None of them gives rows, so each has ended, and
             # is committed, when it was executed; the cursor can be used again.
             with self._lock:
-                return self._cursor.execute(statement, values).rowcount
+                if self._database.in_transaction:  # what could not be rolled back then: nothing of it ever counts
+                    self._cursor.execute("ROLLBACK")
+                if len(rows) == 1:
+                    return [self._cursor.execute(statement, rows[0]).rowcount]
+                return self._write_together(statement, rows)
         except (OSError, sqlite3.Error) as error:
             if self._impatient_until is None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 self._impatient_until = monotonic() + IMPATIENT_S
@@ -170,10 +188,22 @@ class EmbeddedGuard:
             msg = "the file of used nonces cannot be written"
             raise GuardUnavailableError(msg) from error
 
+    def _write_together(self, statement: str, rows: Sequence[tuple[object, ...]]) -> list[int]:
+        execute = self._cursor.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            written = [execute(statement, row).rowcount for row in rows]
+            execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # others wait for the lock
+                execute("ROLLBACK")
+            raise
+        return written
+
     def _purge(self, at: int) -> None:
         try:
-            self._write(_NOTE, (at - KEEP_AFTER_EXPIRY_MS, PURGE_BATCH))
-            self._write(_PURGE, (PURGE_BATCH,))
+            self._write(_NOTE, [(at - KEEP_AFTER_EXPIRY_MS, PURGE_BATCH)])
+            self._write(_PURGE, [(PURGE_BATCH,)])
         except GuardUnavailableError:
             return  # this use was committed; that old ones stay a little longer harms nobody
 

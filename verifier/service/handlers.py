@@ -12,6 +12,7 @@ from aiohttp import hdrs
 from verifier.ear.signing import signable
 from verifier.explanation import explain
 from verifier.history import time_of_verification
+from verifier.pipeline import Undecided
 from verifier.result import Affirmed, Verdict
 from verifier.service.answers import NO_STORE, Answer, json_answer, token_answer
 from verifier.service.bodies import OCTETS, read_nonce_request, read_verify_request
@@ -21,7 +22,9 @@ from verifier.service.explanations import explanation_body
 from verifier.service.forms import check_form, choose_form, sign
 from verifier.service.messages import NonceBody
 from verifier.service.negotiation import JSON, choose_media_type
+from verifier.service.requests import WholeRequest
 from verifier.service.state import milliseconds, moment
+from verifier.service.uses import Use
 from verifier.service.wire import result_body, write_bytes, write_time
 
 if TYPE_CHECKING:
@@ -52,15 +55,19 @@ class Handlers:
         policy = service.find_policy(wanted.policy)
         at, historical = service.time_of(document, wanted.at)
         started, request_id = perf_counter(), request[REQUEST_ID]
-        result = service.verifier.appraise(
+        result = service.verifier.appraise_up_to_use(
             document,
-            policy=policy,
-            shadows=service.shadows.get(policy.name, ()),
-            nonce=wanted.nonce,
-            at=at,
-            historical=historical,
-            on_stage=service.metrics.stage_timer(),
+            policy,
+            service.shadows.get(policy.name, ()),
+            wanted.nonce,
+            at,
+            historical,
+            service.metrics.stage_timer(),
         )
+        if isinstance(result, Undecided):
+            # Requests of the short way that came together are written together; one of the long way is by itself.
+            is_first = await Use(result) if isinstance(request, WholeRequest) else service.uses.ask(result)
+            result = result.decide(is_first_use=is_first)
         if signer is not None:
             result = signable(result)
         service.metrics.count_result(result, policy.name)

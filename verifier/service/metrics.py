@@ -15,7 +15,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from verifier.pipeline import Stage, ignore_stage
+from verifier.pipeline import Stage
 from verifier.policy.freshness import FreshnessMode
 from verifier.policy.shadows import ShadowChange
 from verifier.reasons import Reason
@@ -42,6 +42,7 @@ MAX_FORMER_POLICIES = 4096
 SHED_LIMITS = ("in_flight", "connections", "idle", "deadline")
 
 _STAGE_BUCKETS = (2e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2)
+_USE_BUCKETS = (2.5e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.25, 0.5)
 _REQUEST_BUCKETS = (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 1, 5, 10)
 _AGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 10800)
 _SKEW_BUCKETS = (-30, -10, -3, -1, -0.3, -0.1, 0, 0.1, 0.3, 1, 3, 10, 30)
@@ -86,6 +87,9 @@ class Metrics:
         self._nonces = self._counter("nonces", "Nonces by what became of them.", "event")
         self._age = self.tallies.spread(
             self._histogram("document_age_seconds", "Age of authentic documents.", _AGE_BUCKETS)
+        )
+        self.single_use = self.tallies.spread(
+            self._histogram("single_use_seconds", "Time to write nonces that were used, in each write.", _USE_BUCKETS)
         )
         skew = "The NSM's clock less ours, at least; 0 where both agree."
         self._skew = self.tallies.spread(self._histogram("clock_skew_seconds", skew, _SKEW_BUCKETS))
@@ -226,10 +230,10 @@ class Metrics:
             self._request_of[key] = tally
         return tally
 
-    def stage_timer(self) -> Callable[[Stage], None]:
+    def stage_timer(self) -> Callable[[Stage], None] | None:
         """Begin timing the stages of one appraisal; only one in ``TIME_EVERY`` really is."""
         self._until_timed -= 1
         if self._until_timed:
-            return ignore_stage
+            return None
         self._until_timed = TIME_EVERY
         return StageTimer(self._stage_of)

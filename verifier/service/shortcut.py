@@ -13,12 +13,14 @@ A head that was read before (``heads``) is not parsed again, and the body behind
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import HttpVersion11, hdrs
 
 from verifier.service.heads import Head, Heads, Position, received
 from verifier.service.requests import WholeRequest
+from verifier.service.uses import Use
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from aiohttp import StreamReader
     from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
+    from verifier.service.answers import Answer
     from verifier.service.connections import Connection
     from verifier.service.edge import Edge
     from verifier.service.heads import Handler, Messages
@@ -38,7 +41,6 @@ _KEPT_ALIVE: tuple[list[str], ...] = ([], ["keep-alive"])
 """What Connection may say: with HTTP/1.1 the second is what the first means."""
 _SECRETS = (hdrs.AUTHORIZATION, hdrs.PROXY_AUTHORIZATION, hdrs.COOKIE)
 """Heads with these are read each time: what a gateway passes on would otherwise stay in memory for good."""
-_Value = TypeVar("_Value")
 
 
 class Known(Enum):
@@ -99,8 +101,27 @@ class Shortcut:
 
     def _answer(self, head: Head, body: bytes, connection: Connection) -> None:
         request = WholeRequest(head.message, body, connection)
-        answer = run_through(self._edge.handle(request, head.handler, head.path))
-        connection.send(answer.to_bytes(), close=answer.closes)
+        self._run(self._edge.handle(request, head.handler, head.path), connection)
+
+    def _run(self, handling: Coroutine[Any, Any, Answer], connection: Connection) -> None:
+        """Run what handles a request to its end, or until it has to know whether a nonce was used before.
+
+        Raises:
+            RuntimeError: it waits for anything else, which no handler of the short way may.
+        """
+        try:
+            use = handling.send(None)
+        except StopIteration as end:
+            answer = cast("Answer", end.value)
+            connection.is_undecided = False
+            connection.send(answer.to_bytes(), close=answer.closes)
+            return
+        if not isinstance(use, Use):
+            handling.close()
+            msg = "a handler of the short way waited"
+            raise RuntimeError(msg)  # noqa: TRY004 - of no type that would be right
+        connection.is_undecided = True
+        self._service.uses.add(use, partial(self._run, handling, connection))
 
 
 def _is_usual(message: RawRequestMessage) -> bool:
@@ -116,21 +137,6 @@ def _is_usual(message: RawRequestMessage) -> bool:
     )
 
 
-def run_through(coroutine: Coroutine[Any, Any, _Value]) -> _Value:
-    """Run a coroutine that never waits.
-
-    Raises:
-        RuntimeError: it did, which no handler of the short way may.
-    """
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return cast("_Value", end.value)
-    coroutine.close()
-    msg = "a handler of the short way waited"
-    raise RuntimeError(msg)
-
-
 class ShortcutParser:
     """aiohttp's parser, which keeps to itself the requests that were answered in the short way."""
 
@@ -143,6 +149,7 @@ class ShortcutParser:
 
     def feed_data(self, data: bytes) -> tuple[Messages, bool, bytes]:
         """Parse, and answer at once what can be."""
+        self._connection.settle()
         try:
             messages, upgraded, tail = self._parser.feed_data(data)
         except BaseException:

@@ -21,6 +21,7 @@ from verifier.service.problems import ProblemError, ProblemType
 from verifier.service.reload_status import NONCE_KEYS, POLICIES, SIGNING_KEYS, ReloadMetrics, Status
 from verifier.service.selftest import SelfTest
 from verifier.service.signing import label_signer
+from verifier.service.uses import Uses
 from verifier.trust.cache import PathCache
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Service:
     verifier: Verifier
     nonces: NonceService
     guard: EmbeddedGuard | None
+    uses: Uses
     intake: Intake
     metrics: Metrics
     log: Log
@@ -202,6 +204,7 @@ def make_service(settings: Settings, *, now: Callable[[], datetime] = utc_now, l
         verifier=verifier,
         nonces=nonces,
         guard=guard,
+        uses=Uses(guard, metrics),
         intake=Intake(settings.limits, metrics),
         metrics=metrics,
         log=make_logger(settings.log_level, on_loss=metrics.log_failures.inc) if log is None else log,
