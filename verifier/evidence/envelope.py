@@ -26,7 +26,11 @@ _EMPTY_MAP = b"\xa0"
 _HEAD = _ARRAY_OF_FOUR + b"\x44" + _PROTECTED + _EMPTY_MAP
 _HEAD_OF_LONG = _HEAD + b"\x59"
 """And the payload, as a byte string whose length has two bytes."""
+_LONG_HEAD_TAKES = 3
+_LONG_BEGINS = len(_HEAD) + _LONG_HEAD_TAKES
+"""Where its first byte is, behind the head and the length."""
 _SIGNATURE_HEAD = b"\x58\x60"
+_SIGNATURE_TAKES = len(_SIGNATURE_HEAD) + SIGNATURE_BYTES
 # ["Signature1", protected, external_aad = h'', payload], RFC 9052 section 4.4, up to the payload's own bytes.
 _SIG_STRUCTURE_HEAD = b"\x84\x6aSignature1\x44" + _PROTECTED + b"\x40"
 
@@ -58,15 +62,14 @@ def decode_envelope(evidence: bytes) -> Envelope:
     start = len(_TAG_18) if evidence.startswith(_TAG_18) else 0
     if evidence.startswith(_HEAD_OF_LONG, start) and len(evidence) <= MAX_EVIDENCE_BYTES:
         # The form of every document: its payload is longer than 255 bytes, so its length has two bytes.
-        at = start + len(_HEAD)
-        begin = start + len(_HEAD_OF_LONG) + 2
+        begin = start + _LONG_BEGINS
         end = begin + int.from_bytes(evidence[begin - 2 : begin])
-        is_whole = len(evidence) == end + len(_SIGNATURE_HEAD) + SIGNATURE_BYTES
+        is_whole = len(evidence) == end + _SIGNATURE_TAKES
         if is_whole and evidence.startswith(_SIGNATURE_HEAD, end) and end - begin >= _SMALLEST_ARGUMENT[2]:
             return Envelope(
                 payload=evidence[begin:end],
                 signature=evidence[-SIGNATURE_BYTES:],
-                to_be_signed=_SIG_STRUCTURE_HEAD + evidence[at:end],
+                to_be_signed=_SIG_STRUCTURE_HEAD + evidence[begin - _LONG_HEAD_TAKES : end],
             )
     return _take_apart(evidence, start)
 

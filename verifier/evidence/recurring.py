@@ -33,7 +33,7 @@ LEARN_WHEN_FULL = 16
 # The order in which the Nitro Secure Module writes its fields. In another order nothing recurs, and nothing is lost.
 _HEAD_FIELDS = {"module_id", "digest", "timestamp"}
 _MIDDLE_FIELDS = {"pcrs", "certificate", "cabundle"}
-_TAIL_NAMES = (b"\x6apublic_key", b"\x69user_data", b"\x65nonce")
+_TAIL_NAMES = tuple((name, len(name)) for name in (b"\x6apublic_key", b"\x69user_data", b"\x65nonce"))
 
 _TIMESTAMP = b"\x69timestamp\x1b"
 """The name of the field, and the head of an integer of eight bytes."""
@@ -148,26 +148,27 @@ def _read_tail(payload: bytes, at: int, closing: bytes) -> list[bytes | None] | 
     A byte string's head (RFC 8949 section 3) may be longer than it has to, as for ``decode_document``.
     """
     values: list[bytes | None] = []
-    for name in _TAIL_NAMES:
+    size = len(payload)
+    for name, length in _TAIL_NAMES:
         if not payload.startswith(name, at):
             return None
-        at += len(name)
-        head = payload[at] if at < len(payload) else _NO_HEAD
+        at += length
+        head = payload[at] if at < size else _NO_HEAD
         if head == _NULL:
             values.append(None)
             at += 1
             continue
         if _BYTES_HEAD <= head < _BYTES_HEAD_1:
-            begin, length = at + 1, head - _BYTES_HEAD
+            begin, taken = at + 1, head - _BYTES_HEAD
         elif head == _BYTES_HEAD_1:
-            begin, length = at + 2, int.from_bytes(payload[at + 1 : at + 2])
+            begin, taken = at + 2, int.from_bytes(payload[at + 1 : at + 2])
         elif head == _BYTES_HEAD_2:
-            begin, length = at + 3, int.from_bytes(payload[at + 1 : at + 3])
+            begin, taken = at + 3, int.from_bytes(payload[at + 1 : at + 3])
         else:
             return None
-        if length > MAX_FIELD_BYTES:
+        if taken > MAX_FIELD_BYTES:
             return None
-        at = begin + length
+        at = begin + taken
         values.append(payload[begin:at])
     # What ends where the map does was not cut off.
-    return values if at + len(closing) == len(payload) and payload.endswith(closing) else None
+    return values if at + len(closing) == size and payload.endswith(closing) else None
