@@ -22,6 +22,7 @@ from tests.service.harness import (
     read_reply,
     running,
 )
+from tests.service.short_way import connection_of, watched
 
 RecordProperty = Callable[[str, object], None]
 
@@ -429,3 +430,25 @@ def test_pipelined_requests_are_answered_in_order(service: Running) -> None:
             file.read(length)
 
     assert statuses == [200, 200, 404]
+
+
+def test_a_connection_that_makes_room_before_its_request_is_served_is_no_defect(tmp_path: Path) -> None:
+    """Whoever opens many connections would set off the alert for defects of this software."""
+    with running(make_settings(tmp_path)) as service:
+        way = watched(service)
+        with service.connect() as stream:
+            connection = connection_of(service, way, stream)
+
+            def receive() -> None:
+                connection.data_received(f"{HEAD}Content-Length: 2\r\n\r\n1".encode())
+                connection.cut_off()
+
+            service.in_loop(receive)
+            assert stream.recv(1) == b""
+
+        def counts() -> tuple[float, float]:
+            aborted = service.metric("http_requests_total", route="/v1/verify", method="POST", status="aborted")
+            return aborted, service.metric("bugs_total")
+
+        service.until(lambda: any(counts()))
+        assert counts() == (1, 0)

@@ -60,7 +60,13 @@ class Intake:
             # without a body has a reader of another kind, which is at its end and has no buffer.
             body = b"" if content.at_eof() else b"".join(content._buffer)  # noqa: SLF001 - as said
         else:
-            body = await self._read_slowly(content, limit)
+            try:
+                body = await self._read_slowly(content, limit)
+            except RuntimeError as error:
+                if request.protocol.connected:
+                    raise  # pragma: no cover - a defect after all
+                msg = "the connection was closed before its request was served"  # aiohttp takes it for a defect of ours
+                raise ConnectionResetError(msg) from error
         return _within(body, limit)
 
     async def _read_slowly(self, content: StreamReader, limit: int) -> bytes:
