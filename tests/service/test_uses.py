@@ -1,9 +1,10 @@
 """Nonces that are used at the same moment: written together, each used once, each answered, in order."""
 
 import asyncio
+import gc
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
@@ -16,6 +17,7 @@ from tests.service.short_way import connection_of, post, statuses, watched
 from verifier import Affirmed, GuardUnavailableError, Rejected
 from verifier.pipeline import Undecided
 from verifier.service.connections import MAX_HEAD_BYTES, Connection
+from verifier.service.guard import EmbeddedGuard
 from verifier.service.uses import MAX_TOGETHER, Use, Uses
 
 GUARDED = "/v1/verify?policy=payments"
@@ -244,6 +246,87 @@ def test_what_fails_behind_one_use_keeps_no_other_from_going_on(service: Running
     service.in_loop(add)
     service.until(lambda: len(told) == 2)
     assert [use.is_first for use in waiting] == [True] * 3
+
+
+class Defective(Connection):
+    """A connection whose answers cannot be sent."""
+
+    __slots__ = ()
+
+    def send(self, answer: bytes, *, close: bool) -> None:  # noqa: ARG002 - the signature
+        """Fail as no connection does."""
+        msg = "a defect"
+        raise ValueError(msg)
+
+
+def test_an_answer_that_fails_takes_no_other_along(service: Running) -> None:
+    """Whoever had the guard asked would be cut off, or answered before its own first request: a wrong verdict."""
+    requests, failed = [fresh(service), fresh(service), post(GUARDED, b"noise")], []
+    service.loop.set_exception_handler(lambda _, context: failed.append(context["exception"]))
+    with clients(service, 2) as (streams, connections):
+        connections[0].__class__ = Defective
+        arrive(service, [*connections, connections[1]], requests)
+        assert statuses(streams[1], 2) == [200, 422]
+        assert streams[0].recv(1) == b"", "its client would wait for what never comes"
+    assert [type(error) for error in failed] == [ValueError]
+
+
+def test_an_answer_that_fails_does_not_end_the_sweeps(service: Running) -> None:
+    """Nobody would be late any more."""
+    request, failed = fresh(service), []
+    service.loop.set_exception_handler(lambda _, context: failed.append(context["exception"]))
+    with clients(service, 1) as (streams, connections):
+        connections[0].__class__ = Defective
+
+        def receive() -> None:
+            connections[0].data_received(request)
+            connections[0]._crowd.sweep()
+
+        service.in_loop(receive)
+        assert streams[0].recv(1) == b""
+    assert len(failed) == 1
+
+
+class DefectiveGuard(EmbeddedGuard):
+    """A guard with a defect: it fails as no guard may."""
+
+    def consume_all(self, uses: Sequence[tuple[bytes, int]], *, at: int) -> list[bool]:  # noqa: ARG002 - the signature
+        """Fail."""
+        msg = "a defect"
+        raise ValueError(msg)
+
+
+def test_a_defect_of_the_guard_is_ours_and_no_verdict(service: Running) -> None:
+    """It would be taken for a full disk, and the connection that had the guard asked be cut off for it."""
+    requests, failed = [fresh(service) for _ in range(MAX_TOGETHER)], []
+    service.loop.set_exception_handler(lambda _, context: failed.append(context))
+    assert service.service.guard is not None
+    service.service.guard.__class__ = DefectiveGuard
+    with clients(service, MAX_TOGETHER) as (streams, connections):
+        arrive(service, connections, requests)
+        assert [read_raw(stream).problem for stream in streams] == ["internal-error"] * MAX_TOGETHER
+    assert (service.metric("bugs_total"), failed) == (MAX_TOGETHER, [])
+
+
+def test_the_log_says_of_each_where_it_failed_and_nothing_of_others(service: Running, tmp_path: Path) -> None:
+    """Each would add its own to what is kept of the one before, until the next collection of garbage."""
+    requests = [fresh(service) for _ in range(3)]
+    with clients(service, 3) as (streams, connections), sqlite3.connect(tmp_path / "used.sqlite3") as other:
+        other.execute("BEGIN IMMEDIATE")
+        gc.collect()
+        gc.disable()
+        try:
+            arrive(service, connections, requests)
+            assert [read_raw(stream).problem for stream in streams] == ["guard-unavailable"] * 3
+            service.in_loop(lambda: None)  # so that all is over there
+            kept = [each for each in gc.get_objects() if isinstance(each, GuardUnavailableError)]
+        finally:
+            gc.enable()
+        other.execute("ROLLBACK")
+    other.close()
+    one, *others = [line["where"] for line in service.lines("guard-unavailable")]
+    assert others == [one, one]
+    assert kept == []
 
 
 def undecided(service: Running) -> Undecided:

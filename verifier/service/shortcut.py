@@ -121,7 +121,15 @@ class Shortcut:
             msg = "a handler of the short way waited"
             raise RuntimeError(msg)  # noqa: TRY004 - of no type that would be right
         connection.is_undecided = True
-        self._service.uses.add(use, partial(self._run, handling, connection))
+        self._service.uses.add(use, partial(self._go_on, handling, connection))
+
+    def _go_on(self, handling: Coroutine[Any, Any, Answer], connection: Connection) -> None:
+        """Go on with a request; should that fail, end its connection, as the event loop does where bytes fail."""
+        try:
+            self._run(handling, connection)
+        except BaseException:
+            connection.cut_off()
+            raise
 
 
 def _is_usual(message: RawRequestMessage) -> bool:

@@ -9,14 +9,14 @@ the event loop looks again. Only the short way collects; it goes on with a reque
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from verifier.nonces import GuardUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
+    from types import TracebackType
 
     from verifier.pipeline import Undecided
     from verifier.service.guard import EmbeddedGuard
@@ -29,7 +29,7 @@ MAX_TOGETHER = 8
 class Use:
     """A use that is yet to be written; ``await`` it for whether it was the nonce's first."""
 
-    __slots__ = ("at", "error", "expires_at", "is_first", "nonce")
+    __slots__ = ("at", "error", "expires_at", "is_first", "nonce", "trace")
 
     def __init__(self, undecided: Undecided) -> None:
         """Begin with nothing known."""
@@ -38,7 +38,10 @@ class Use:
         self.at = undecided.at
         self.is_first: bool | None = None
         """What the guard said, once it has."""
-        self.error: GuardUnavailableError | None = None
+        self.error: Exception | None = None
+        """Why it said nothing."""
+        self.trace: TracebackType | None = None
+        """Where that was."""
 
     def __await__(self) -> Generator[Use, None, bool]:
         """Leave the request here, until whoever runs it goes on with it.
@@ -48,7 +51,11 @@ class Use:
         """
         yield self
         if self.is_first is None:
-            raise self.error or GuardUnavailableError
+            try:
+                # Several raise the same one, and each adds to its traceback: for each it begins where the guard failed.
+                raise GuardUnavailableError if self.error is None else self.error.with_traceback(self.trace)
+            finally:
+                self.error = self.trace = None  # their frames know of this, and would be kept as garbage is
         return self.is_first
 
 
@@ -91,19 +98,22 @@ class Uses:
             first = self._guard.consume_all([(use.nonce, use.expires_at) for use in uses], at=uses[-1].at)
             for use, is_first in zip(uses, first, strict=True):
                 use.is_first = is_first
-        except GuardUnavailableError as error:
+        except Exception as error:  # noqa: BLE001 - for the edge, which each of them passes on its way
             for use in uses:
-                use.error = error
+                use.error, use.trace = error, error.__traceback__
         finally:
             self._metrics.single_use.observe(perf_counter() - started)
-            _go_on(deque(go_on for _, go_on in waiting))
+            _go_on(go_on for _, go_on in waiting)
 
 
-def _go_on(those: deque[Callable[[], None]]) -> None:
-    """Call each; what fails in one of them keeps no other from its answer."""
-    while those:
+def _go_on(those: Iterable[Callable[[], None]]) -> None:
+    """Call each; what fails in one of them concerns no other, nor whoever had the guard asked.
+
+    All have gone on when this returns: one that had not would be answered behind what came after it.
+    """
+    for go_on in those:
         try:
-            those.popleft()()
-        except BaseException:
-            asyncio.get_running_loop().call_soon(_go_on, those)
-            raise
+            go_on()
+        except Exception as error:  # noqa: BLE001 - as the event loop does with what it calls
+            loop = asyncio.get_running_loop()
+            loop.call_exception_handler({"message": "a request could not go on", "exception": error})
