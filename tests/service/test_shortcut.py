@@ -1,6 +1,7 @@
 """The short way: which requests are answered on the spot, and that their answers are those of the long way."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Iterator
@@ -450,3 +451,27 @@ def test_no_more_begins_are_held_than_bodies_may_be_on_their_way(tmp_path: Path)
             service.in_loop(begin)  # at once, so that nothing is released in between
             assert way.taken[before:] == [False, False]  # the first of them, and the third
             assert way.known[-3:] == [Known.INCOMPLETE] * 3
+
+
+def test_what_is_held_is_not_parsed_for_a_client_that_is_gone(tmp_path: Path) -> None:
+    """To begin a request of a connection that was lost makes aiohttp fail, which the log would tell as a warning."""
+    failed = []
+    with running(make_settings(tmp_path)) as service:
+        service.loop.set_exception_handler(lambda _, context: failed.append(context["message"]))
+        way = watched(service)
+        with service.connect() as stream:
+            connection, request = connection_of(service, way, stream), post("/v1/verify?policy=open", b"noise")
+            stream.sendall(request)
+            assert statuses(stream, 1) == [422]
+
+            def go_away() -> None:
+                connection.data_received(request[:-1])
+                connection.eof_received()
+                connection._wire.close()  # as the event loop does then
+                connection.release()  # as a sweep's turn may be just then
+
+            service.in_loop(go_away)
+            assert stream.recv(1) == b""
+        service.until(lambda: service.metric("connections") == 0)
+        service.in_loop(gc.collect)
+    assert failed == []

@@ -130,7 +130,8 @@ class Connection(web.RequestHandler):
         data, self._held = self._held, b""
         if data:  # otherwise its rest came, or its client went, since the sweep
             self._crowd.end_hold(self)
-            self._take(data)
+            if not self._wire.is_closing():  # nobody will serve it: it is lost at the event loop's next turn
+                self._take(data)
 
     def _take(self, data: bytes) -> None:
         """Start the clock for a request's head at its first byte, and take no more than can become a request."""
