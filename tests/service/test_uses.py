@@ -268,7 +268,7 @@ def test_an_answer_that_fails_takes_no_other_along(service: Running) -> None:
         arrive(service, [*connections, connections[1]], requests)
         assert statuses(streams[1], 2) == [200, 422]
         assert streams[0].recv(1) == b"", "its client would wait for what never comes"
-    assert [type(error) for error in failed] == [ValueError]
+    assert ([type(error) for error in failed], service.metric("bugs_total")) == ([ValueError], 1)
 
 
 def test_an_answer_that_fails_does_not_end_the_sweeps(service: Running) -> None:

@@ -128,6 +128,7 @@ class Shortcut:
         try:
             self._run(handling, connection)
         except BaseException:
+            self._service.metrics.bugs.inc()
             connection.cut_off()
             raise
 
