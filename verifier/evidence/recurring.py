@@ -33,14 +33,14 @@ LEARN_WHEN_FULL = 16
 # The order in which the Nitro Secure Module writes its fields. In another order nothing recurs, and nothing is lost.
 _HEAD_FIELDS = {"module_id", "digest", "timestamp"}
 _MIDDLE_FIELDS = {"pcrs", "certificate", "cabundle"}
-_TAIL_NAMES = tuple((name, len(name)) for name in (b"\x6apublic_key", b"\x69user_data", b"\x65nonce"))
+_PUBLIC_KEY, _USER_DATA, _NONCE = b"\x6apublic_key", b"\x69user_data", b"\x65nonce"
+_TAIL_NAMES = tuple((name, len(name)) for name in (_PUBLIC_KEY, _USER_DATA, _NONCE))
 
 _TIMESTAMP = b"\x69timestamp\x1b"
 """The name of the field, and the head of an integer of eight bytes."""
 _TIMESTAMP_BYTES = 8
 _TIMESTAMP_WITHIN = 320
 """Behind a module id of at most 256 characters."""
-_PUBLIC_KEY = b"\x6apublic_key"
 _NULL, _NO_HEAD = 0xF6, -1
 _BYTES_HEAD, _BYTES_HEAD_1, _BYTES_HEAD_2 = 0x40, 0x58, 0x59
 """Of a byte string: with its length in the head, in one byte behind it, in two."""
