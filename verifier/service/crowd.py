@@ -101,7 +101,7 @@ class Crowd:
     def end_request(self, connection: Connection) -> None:
         """Give a connection the time until its next request; a client that does not take its answer has no more.
 
-        Requests of the short way only end: nobody could look in between.
+        Requests of the short way only end. Nobody looks in between: whoever could has the guard asked first.
         """
         if connection.is_new:
             self._know(connection)

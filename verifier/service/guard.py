@@ -141,15 +141,15 @@ class EmbeddedGuard:
         Raises:
             GuardUnavailableError: as ``consume`` does; then none of them was used.
         """
-        is_known = [int.from_bytes(nonce[_ISSUED_AT]) < self._since for nonce, _ in uses]
-        rows = [(*use, use[1]) for use, known in zip(uses, is_known, strict=True) if not known]
+        is_early = [int.from_bytes(nonce[_ISSUED_AT]) < self._since for nonce, _ in uses]
+        rows = [(*use, use[1]) for use, early in zip(uses, is_early, strict=True) if not early]
         if not rows:
             return [False] * len(uses)
         inserted = iter(self._write(_USE, rows))
         before, self._uses = self._uses, self._uses + len(rows)
         if before // PURGE_EVERY != self._uses // PURGE_EVERY:
             self._purge(at)
-        return [not known and next(inserted) == 1 for known in is_known]
+        return [not early and next(inserted) == 1 for early in is_early]
 
     def probe(self, *, at: int) -> None:
         """Write something, as a use would.
@@ -173,8 +173,8 @@ class EmbeddedGuard:
                 # The paths lead other processes to other files: two memories are none.
                 msg = "the file of used nonces was replaced"
                 raise GuardUnavailableError(msg)
-            # One connection counts the rows of one statement at a time. None of them gives rows, so each has ended, and
-            # is committed, when it was executed; the cursor can be used again.
+            # One connection counts the rows of one statement at a time. None of them gives rows, so each has ended when
+            # it was executed, and is committed unless others follow; the cursor can be used again.
             with self._lock:
                 if self._database.in_transaction:  # what could not be rolled back then: nothing of it ever counts
                     self._cursor.execute("ROLLBACK")

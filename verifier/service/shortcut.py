@@ -2,10 +2,11 @@
 
 aiohttp serves each request in a task of its own and finds its route by patterns, which takes longer than all that is
 ours. A POST whose body came along with its head needs neither: aiohttp's parser has read it, the handler runs to its
-end without waiting, and its answer is written, all within the one call that brought the bytes. The handler and the edge
-around it are the same as on the long way, and so is what they refuse, count and log. Whatever is unusual about a
-request (another version, ``Expect``, a ``Connection`` to be closed, a body that is chunked or still arriving) goes the
-long way, and so does one that comes before the answer to the one before it was taken.
+end without waiting, and its answer is written, all within the one call that brought the bytes. Only for the single-use
+guard is it left where it is, until that was asked (``uses``), which is before anything else is heard. The handler and
+the edge around it are the same as on the long way, and so is what they refuse, count and log. Whatever is unusual about
+a request (another version, ``Expect``, a ``Connection`` to be closed, a body that is chunked or still arriving) goes
+the long way, and so does one that comes before the answer to the one before it was taken.
 
 A head that was read before (``heads``) is not parsed again, and the body behind it may come in a few pieces.
 """
