@@ -318,6 +318,24 @@ def test_keys_made_at_the_start_live_through_an_exchange_of_the_workers(tmp_path
     assert (len(set(kids)), code) == (1, 0)
 
 
+def test_nonce_keys_that_are_gone_are_refused_by_the_parent_too(tmp_path: Path) -> None:
+    """A mistake in an editor and a SIGHUP would refuse every nonce that is out."""
+    with Service(tmp_path) as running:
+        running.wait_for_all()
+        without = running.configuration.read_text()
+        (tmp_path / "nonce.key").write_text("5a" * 32)
+        running.configuration.write_text(without + '[nonce_keys]\ncurrent = { id = 1, file = "nonce.key" }\n')
+        running.process.send_signal(signal.SIGHUP)
+        running.until(running.exchanges)
+        running.configuration.write_text(without)
+        running.process.send_signal(signal.SIGHUP)
+        running.until(lambda: [line for line in running.lines("reload-failed") if line["item"] == "configuration"])
+        keys = running.ask("GET", "/readyz")[1]["reloads"]["nonce-keys"]["live"]
+        exchanges, code = len(running.exchanges()), running.end()
+
+    assert (keys, exchanges, code) == ("current=1", 1, 0)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_number_of_workers_can_change_and_none_of_the_sockets_is_left_alone(tmp_path: Path, count: int) -> None:
     """Connections that the kernel puts into a queue that nobody empties would wait for ever."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from verifier.service.options import NonceKeysOption
     from verifier.service.state import Service
 
+NONCE_KEYS_GONE = "nonce_keys: not in the configuration any more; a key made now would refuse every nonce there is"
+
 
 def watches(service: Service) -> list[Watch[PolicySet] | Watch[Keyring] | Watch[Signer]]:
     """Give a watch for everything that ``service`` can exchange."""
@@ -71,8 +73,7 @@ def _nonce_keys(service: Service) -> Reloadable[Keyring]:
             raise ConfigurationError(*problems)
         live = service.nonces.keyring
         if options.nonce_keys is None and not live.ephemeral:
-            msg = "nonce_keys: not in the configuration any more; a key made now would refuse every nonce there is"
-            raise ConfigurationError(msg)
+            raise ConfigurationError(NONCE_KEYS_GONE)
         keyring = live if options.nonce_keys is None else read_keyring(options.nonce_keys, warnings)
         warnings.extend(f"{name}: changed in the configuration; restart to apply" for name in changed_options(source))
         warnings.extend(_exchanged(live, keyring))

@@ -25,6 +25,7 @@ from verifier.service.config import Settings, load_settings
 from verifier.service.listeners import Listener, open_listeners
 from verifier.service.logs import Log, bridge_library_logs, make_logger
 from verifier.service.pooled_metrics import Pool, pool
+from verifier.service.reloadables import NONCE_KEYS_GONE
 from verifier.service.server import announce, say_where, settle_memory
 from verifier.service.state import rehearse, utc_now
 from verifier.service.worker import HELD_SIGNALS, ServiceWorker
@@ -174,16 +175,19 @@ class _Supervisor(Arbiter):  # type: ignore[misc]  # gunicorn has no types
         """Read everything again, and exchange the workers for new ones once those serve; or keep them."""
         old = self.app.settings
         try:
-            self._take(self.app.refresh())
+            fresh = self.app.refresh()
         except ConfigurationError as error:
-            self._refuse(f"{len(error.problems)} mistakes; nitro-verifier serve --check names them")
+            self._refuse(f"mistakes: {len(error.problems)}; nitro-verifier serve --check names them")
             return
+        if fresh.keyring.ephemeral and not old.keyring.ephemeral:
+            self._refuse(NONCE_KEYS_GONE)
+            return
+        self._take(fresh)
         if not self._exchange_workers():
             self._take(old)
             self._refuse("the new workers did not start")
             return
         self._loaded.inc()
-        fresh = self.app.settings
         announce(fresh, rehearse(fresh, now=self.app.now), self.app.log, "reloaded", item="configuration")
 
     def _take(self, settings: Settings) -> None:
