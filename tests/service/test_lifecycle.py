@@ -301,7 +301,7 @@ def test_it_tells_an_operator_what_it_starts_with(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "debug mode" in lines[0]["detail"]
     assert "single replica" in lines[1]["detail"]
-    assert "dies with this service" in lines[2]["detail"]
+    assert "dies with it" in lines[2]["detail"]
     assert set(lines[3]["policies"]) == set(POLICIES)
     assert lines[3]["single_use"] == "off"
     assert len(lines[3]["signing_key"]) == 43

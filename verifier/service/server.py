@@ -183,12 +183,12 @@ def announce(settings: Settings, verifier: Verifier, log: Log, event: str = "sta
     if settings.keyring.ephemeral:
         log.warning(
             "nonce-key-ephemeral",
-            detail="single replica only: no nonce_keys, so the key was made now, and only this service knows it",
+            detail="single replica only: no nonce_keys, so the key was made by this service, which alone knows it",
         )
     if settings.signer is not None and settings.signer.keys.ephemeral:
         log.warning(
             "signing-key-ephemeral",
-            detail="for trying it out only: the key that signs results was made now, and dies with this service",
+            detail="for trying it out only: the key that signs results was made by this service, and dies with it",
         )
     log.info(
         event,
