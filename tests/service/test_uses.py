@@ -329,6 +329,33 @@ def test_the_log_says_of_each_where_it_failed_and_nothing_of_others(service: Run
     assert kept == []
 
 
+class Listening:
+    """A guard that only remembers what time it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def consume_all(self, uses: list[tuple[bytes, int]], *, at: int) -> list[bool]:
+        """Say that all of them are new."""
+        self.told.append(at)
+        return [True] * len(uses)
+
+
+def test_the_guard_is_told_the_time_of_verification(service: Running) -> None:
+    """It would forget no nonce for as long as it runs, or one that is still good."""
+    guard = Listening()
+    uses = Uses(cast("EmbeddedGuard", guard), service.service.metrics)
+    waiting = [Use(undecided(service)) for _ in range(2)]
+
+    def add() -> None:
+        for use in waiting:
+            uses.add(use, lambda: None)
+        uses.settle()
+
+    service.in_loop(add)
+    assert guard.told == [waiting[-1].at]
+
+
 def undecided(service: Running) -> Undecided:
     """An appraisal that is good if its nonce is."""
     document = enclave().attestation(nonce=service.nonce())
