@@ -20,10 +20,11 @@ from typing import Any
 import uvloop
 
 from issuer.nsm import SoftwareNsm, ThrowawayPki, build_pcrs
-from verifier.service.config import Settings, load_settings
+from verifier.service.config import load_settings
 from verifier.service.listeners import Listener, open_listeners
 from verifier.service.logs import make_logger
 from verifier.service.server import listening
+from verifier.service.settings import Settings
 from verifier.service.state import Service, make_service
 
 HOST = "127.0.0.1"

@@ -10,9 +10,10 @@ import pytest
 from tests.service.harness import POLICIES, pki, policy_text
 from verifier.ear.keys import generate_key
 from verifier.reasons import ConfigurationError
-from verifier.service.config import Settings, load_settings
+from verifier.service.config import load_settings
 from verifier.service.cores import count_cores
 from verifier.service.options import ENVIRONMENT_PREFIX, Options
+from verifier.service.settings import Settings
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
 
 KEY = bytes(range(32))

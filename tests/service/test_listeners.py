@@ -15,9 +15,10 @@ import uvloop
 from issuer import Attester
 from tests.service.harness import HOST, enclave, make_settings, port_of, read_raw, running
 from verifier.reasons import ConfigurationError
-from verifier.service.config import Addresses, load_settings
+from verifier.service.config import load_settings
 from verifier.service.listeners import as_plain_stream, open_listeners
 from verifier.service.server import listening
+from verifier.service.settings import Addresses
 from verifier.service.state import make_service
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -16,9 +16,10 @@ from verifier.ear.keyrings import read_jwks
 from verifier.ear.keys import EarKey, generate_key
 from verifier.ear.reading import read_token
 from verifier.ear.results import EarResult
-from verifier.service.config import Settings, load_settings
+from verifier.service.config import load_settings
 from verifier.service.forms import CWT, JWT, LEGACY_JWT
 from verifier.service.options import SigningKeysOption
+from verifier.service.settings import Settings
 from verifier.service.signing import Signer, load_signing_keys
 
 ISSUER = "https://verifier.example"

@@ -18,7 +18,7 @@ from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from verifier.service.config import Settings
+    from verifier.service.settings import Settings
 
 _EXTRA = ("aiohttp", "gunicorn", "joserfc", "prometheus_client", "uvloop")
 

@@ -1,4 +1,4 @@
-"""Settings: the options understood, with everything they point to read and checked.
+"""Loading the settings: the options understood, with everything they point to read and checked.
 
 ``load_settings`` opens every file before any port is opened and names all that is wrong at once. What it returns needs
 no further checks.
@@ -10,8 +10,6 @@ import resource
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
 
 from verifier.nonces import MAX_TTL_S, MIN_TTL_S, Keyring, NonceKey, ephemeral_keyring
 from verifier.pipeline import Verifier
@@ -29,7 +27,8 @@ from verifier.service.options import (
     merge_options,
 )
 from verifier.service.policyfiles import read_bounded, scan_policies, warn_of
-from verifier.service.signing import Signer, load_signer
+from verifier.service.settings import Addresses, Limits, Settings, Source
+from verifier.service.signing import load_signer
 from verifier.trust.anchors import TrustAnchor, bundled_anchor, load_anchor
 from verifier.trust.ecdsa import EngineName
 
@@ -45,78 +44,6 @@ MIN_RELOAD_INTERVAL_S = 0.1
 """Looking more often would find changes that have not settled, and use up the time of requests."""
 
 _Value = TypeVar("_Value")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one client may take from the others; times in seconds."""
-
-    max_in_flight: int
-    max_connections: int
-    header_timeout: float
-    body_timeout: float
-    keepalive_timeout: float
-    shutdown_delay: float
-    shutdown_timeout: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where the service listens: at one of these at least."""
-
-    host: str
-    port: int
-    tcp: bool
-    reuse_port: bool
-    unix_socket: Path | None
-    unix_socket_mode: int
-    vsock_port: int | None
-    vsock_cid: int
-    """Which of this machine's own addresses is listened at; who calls is not chosen by it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where the options came from, so that they can be read again, and what they were."""
-
-    file: Path | None
-    environ: Mapping[str, str]
-    overrides: Mapping[str, object]
-    options: Options
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All that the service needs, right by construction."""
-
-    addresses: Addresses
-    workers: int
-    source: Source
-    policy_folder: Path
-    policies: Mapping[str, Policy]
-    default_policy: str | None
-    anchors: tuple[TrustAnchor, ...]
-    engine: EngineName | None
-    path_cache: int
-    """How many verified paths are remembered; 0 turns the cache off."""
-    audience: str
-    nonce_ttl: int
-    """Seconds a nonce lives unless the request says otherwise."""
-    keyring: Keyring
-    signer: Signer | None
-    """Who signs results; ``None`` when nobody does."""
-    historical: bool
-    """Whether a request may choose the time of verification."""
-    inspector: bool
-    """Whether browsers get the inspector page."""
-    state: Path | None
-    """The single-use guard's file; ``None`` when single use is off."""
-    limits: Limits
-    log_level: str
-    reload_interval: float
-    """Seconds between two looks at what can be reloaded; 0 when nobody looks unless told to."""
-    warnings: tuple[str, ...]
-    """What is allowed but worth a line in the log."""
 
 
 def load_settings(
@@ -143,11 +70,6 @@ def load_settings(
     return _Loading(options=options, problems=problems).settings(source)
 
 
-def read_options(source: Source) -> tuple[Options, list[str]]:
-    """Read the options again from where they came from, with a sentence for each mistake."""
-    return merge_options(source.file, source.environ, source.overrides)
-
-
 def read_keyring(option: NonceKeysOption, warnings: list[str]) -> Keyring:
     """Read the nonce keys.
 
@@ -159,13 +81,6 @@ def read_keyring(option: NonceKeysOption, warnings: list[str]) -> Keyring:
     if loading.problems:
         raise ConfigurationError(*loading.problems)
     return keyring
-
-
-def changed_options(source: Source) -> list[str]:
-    """Name the options that are not what they were when the service started, keys aside."""
-    now, _ = read_options(source)
-    names = [each.name for each in msgspec.structs.fields(Options) if each.name not in {"nonce_keys", "signing_keys"}]
-    return [name for name in names if getattr(now, name) != getattr(source.options, name)]
 
 
 @dataclass(slots=True, kw_only=True)

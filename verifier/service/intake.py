@@ -20,9 +20,9 @@ from verifier.service.requests import WholeRequest
 if TYPE_CHECKING:
     from aiohttp import StreamReader
 
-    from verifier.service.config import Limits
     from verifier.service.metrics import Metrics
     from verifier.service.requests import Request
+    from verifier.service.settings import Limits
 
 _AT_ONCE = 0.0
 

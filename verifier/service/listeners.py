@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from verifier.service.config import Addresses
+    from verifier.service.settings import Addresses
 
 BACKLOG = 1024
 PROBE_TIMEOUT_S = 1.0

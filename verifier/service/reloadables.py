@@ -8,9 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from verifier.reasons import ConfigurationError
-from verifier.service.config import changed_options, read_keyring, read_options
+from verifier.service.config import read_keyring
 from verifier.service.keyfiles import label_keys, name_keys
+from verifier.service.options import Options, merge_options
 from verifier.service.policyfiles import PolicySet, policy_files, read_policies, warn_of
 from verifier.service.reload import Reloadable, Watch
 from verifier.service.reload_status import NONCE_KEYS, POLICIES, SIGNING_KEYS
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from verifier.nonces import Keyring
     from verifier.service.options import NonceKeysOption
+    from verifier.service.settings import Source
     from verifier.service.state import Service
 
 NONCE_KEYS_GONE = "nonce_keys: not in the configuration any more; a key made now would refuse every nonce there is"
@@ -65,17 +69,17 @@ def _nonce_keys(service: Service) -> Reloadable[Keyring]:
     def files() -> Iterator[Path]:
         if source.file is not None:
             yield source.file
-        yield from _key_files(read_options(source)[0].nonce_keys)
+        yield from _key_files(_read_options(source)[0].nonce_keys)
 
     def load(warnings: list[str]) -> Keyring:
-        options, problems = read_options(source)
+        options, problems = _read_options(source)
         if problems:
             raise ConfigurationError(*problems)
         live = service.nonces.keyring
         if options.nonce_keys is None and not live.ephemeral:
             raise ConfigurationError(NONCE_KEYS_GONE)
         keyring = live if options.nonce_keys is None else read_keyring(options.nonce_keys, warnings)
-        warnings.extend(f"{name}: changed in the configuration; restart to apply" for name in changed_options(source))
+        warnings.extend(f"{name}: changed in the configuration; restart to apply" for name in _changed_options(source))
         warnings.extend(_exchanged(live, keyring))
         return keyring
 
@@ -96,12 +100,12 @@ def _signing_keys(service: Service, first: Signer) -> Reloadable[Signer]:
     def files() -> Iterator[Path]:
         if source.file is not None:
             yield source.file
-        option = read_options(source)[0].signing_keys
+        option = _read_options(source)[0].signing_keys
         if option is not None:
             yield from (Path(file) for file in (option.current, option.next, option.previous) if file is not None)
 
     def load(warnings: list[str]) -> Signer:
-        options, problems = read_options(source)
+        options, problems = _read_options(source)
         live = service.signer or first
         if options.signing_keys is None and not live.keys.ephemeral:
             problems.append("signing_keys: not in the configuration any more; restart to stop signing")
@@ -121,6 +125,18 @@ def _signing_keys(service: Service, first: Signer) -> Reloadable[Signer]:
         label=label_signer,
         difference=lambda old, new: {"was": label_signer(old), "now": label_signer(new)},
     )
+
+
+def _read_options(source: Source) -> tuple[Options, list[str]]:
+    """Read the options again from where they came from, with a sentence for each mistake."""
+    return merge_options(source.file, source.environ, source.overrides)
+
+
+def _changed_options(source: Source) -> list[str]:
+    """Name the options that are not what they were when the service started, keys aside."""
+    now, _ = _read_options(source)
+    names = [each.name for each in msgspec.structs.fields(Options) if each.name not in {"nonce_keys", "signing_keys"}]
+    return [name for name in names if getattr(now, name) != getattr(source.options, name)]
 
 
 def _policy_difference(old: PolicySet, new: PolicySet) -> dict[str, object]:

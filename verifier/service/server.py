@@ -18,7 +18,7 @@ from prometheus_client import disable_created_metrics
 
 from verifier.nonces import SingleUse
 from verifier.service.app import make_app
-from verifier.service.config import SPARE_FILES, Settings
+from verifier.service.config import SPARE_FILES
 from verifier.service.connections import Server
 from verifier.service.listeners import BACKLOG, Listener, open_listeners
 from verifier.service.logs import Log, bridge_library_logs
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from verifier.pipeline import Verifier
+    from verifier.service.settings import Settings
     from verifier.service.state import Service
 
 DRAIN_POLL_S = 0.02

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from verifier.history import ChosenTime
     from verifier.nonces import Keyring
     from verifier.policy.model import Policy
-    from verifier.service.config import Settings
+    from verifier.service.settings import Settings
     from verifier.service.shortcut import Shortcut
     from verifier.service.signing import Signer
 

@@ -21,7 +21,7 @@ from prometheus_client import Counter, disable_created_metrics
 
 from verifier.reasons import ConfigurationError
 from verifier.service.arbiter_log import ArbiterLog
-from verifier.service.config import Settings, load_settings
+from verifier.service.config import load_settings
 from verifier.service.listeners import Listener, open_listeners
 from verifier.service.logs import Log, bridge_library_logs, make_logger
 from verifier.service.pooled_metrics import Pool, pool
@@ -33,6 +33,8 @@ from verifier.service.worker import HELD_SIGNALS, ServiceWorker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+
+    from verifier.service.settings import Settings
 
 HEARTBEAT_TIMEOUT_S = 30
 """A worker whose event loop has not run for so long is replaced."""
