@@ -31,7 +31,7 @@ from verifier import read_policy
 from verifier.ear.keyrings import read_jwks
 from verifier.ear.keys import generate_key
 from verifier.ear.reading import read_token
-from verifier.service.wire import read_bytes
+from verifier.service.notation import read_bytes
 
 BUILD = "reload under load"
 ISSUER = "https://verifier.example"

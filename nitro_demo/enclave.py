@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from issuer.nsm import SoftwareNsm, ThrowawayPki, build_pcrs
-from verifier.service.wire import read_nonce_text
+from verifier.service.notation import read_nonce_text
 
 SEED_FILE = "throwaway.seed"
 _SEED_BYTES = 32

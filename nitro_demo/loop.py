@@ -14,7 +14,7 @@ from nitro_demo.enclave import now
 from nitro_demo.history import verify_genuine
 from nitro_demo.service import Answer, DemoError, Service
 from nitro_demo.show import Show
-from verifier.service.wire import read_bytes
+from verifier.service.notation import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

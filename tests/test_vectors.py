@@ -31,7 +31,7 @@ from verifier import (
     SingleUse,
     read_policy,
 )
-from verifier.service.wire import read_bytes
+from verifier.service.notation import read_bytes
 
 CASES = load_cases("cases")
 POLICY_CASES = load_cases("cases/policies")

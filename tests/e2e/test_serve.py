@@ -12,7 +12,7 @@ import pytest
 
 from issuer.nsm import SoftwareNsm, ThrowawayPki, build_pcrs
 from nitro_demo.service import Service
-from verifier.service.wire import read_nonce_text
+from verifier.service.notation import read_nonce_text
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:

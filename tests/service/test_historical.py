@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.harness import Running, base64url, enclave, make_settings, running
-from verifier.service.wire import write_time
+from verifier.service.notation import write_time
 
 
 @pytest.fixture(scope="module")

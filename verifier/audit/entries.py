@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from verifier.service.wire import read_bytes, read_chosen_time, read_nonce_text
+from verifier.service.notation import read_bytes, read_chosen_time, read_nonce_text
 
 if TYPE_CHECKING:
     from verifier.history import ChosenTime

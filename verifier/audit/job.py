@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from verifier.pipeline import Verifier
 from verifier.policy.canonical import write_policy
 from verifier.policy.reader import read_policy
-from verifier.service.wire import read_chosen_time
+from verifier.service.notation import read_chosen_time
 from verifier.trust.anchors import load_anchor
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from verifier.result import Affirmed, AttestationResult, Claims
-from verifier.service.wire import write_time
+from verifier.service.notation import write_time
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from verifier.history import OwnTime
 from verifier.policy.reader import MAX_POLICY_BYTES, parse_duration
 from verifier.reasons import ConfigurationError
 from verifier.service.keyfiles import read_key_file
-from verifier.service.wire import read_bytes, read_chosen_time, read_nonce_text, read_time
+from verifier.service.notation import read_bytes, read_chosen_time, read_nonce_text, read_time
 from verifier.trust.anchors import anchor_fingerprint
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from verifier.evidence.pcrs import EvidenceKind, is_debug
 from verifier.explanation.certificates import CertificateState, common_name, read_names, role_of
 from verifier.explanation.ties import compare_identities
 from verifier.reasons import Rejection
-from verifier.service.wire import ReasonBody, write_bytes, write_time
+from verifier.service.notation import write_bytes, write_time
+from verifier.service.wire import ReasonBody
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_NAME, AWS_NITRO_ROOT_G1_SHA256
 from verifier.trust.certificate import Certificate, decode_certificate
 

@@ -15,7 +15,7 @@ from verifier.cli.escapes import plain
 from verifier.cli.pcr_view import pcr_table
 from verifier.evidence.pcrs import EvidenceKind
 from verifier.explanation.ties import Outcome
-from verifier.service.wire import read_bytes
+from verifier.service.notation import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

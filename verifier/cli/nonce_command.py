@@ -13,8 +13,8 @@ from verifier.cli.clock import now
 from verifier.cli.exits import ExitCode, exit_codes
 from verifier.cli.inputs import KeyFile, load_nonce_service, refuse_without, to_key_file, to_milliseconds
 from verifier.reasons import ConfigurationError
+from verifier.service.notation import write_bytes, write_time
 from verifier.service.options import Options
-from verifier.service.wire import write_bytes, write_time
 
 CALLER_NONCE_BYTES = 32
 DEFAULT_TTL_MS = 2 * 60 * 1000

@@ -21,7 +21,7 @@ from verifier.policy.reader import TESTS_SUFFIX
 from verifier.policy.shadows import ShadowChange
 from verifier.reasons import ConfigurationError, Reason
 from verifier.result import Affirmed, AttestationResult, Verdict
-from verifier.service.wire import read_nonce_text
+from verifier.service.notation import read_nonce_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

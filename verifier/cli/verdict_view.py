@@ -13,7 +13,7 @@ from verifier.cli.pcr_view import pcr_table
 from verifier.evidence.pcrs import EvidenceKind
 from verifier.policy.model import DebugMode
 from verifier.result import Affirmed, AttestationResult, Claims, Rejected
-from verifier.service.wire import write_time
+from verifier.service.notation import write_time
 from verifier.trust.anchors import AWS_NITRO_ROOT_G1_SHA256
 
 if TYPE_CHECKING:

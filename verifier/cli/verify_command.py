@@ -23,7 +23,8 @@ from verifier.cli.inputs import (
 from verifier.cli.notes import warn
 from verifier.history import time_of_verification
 from verifier.result import Affirmed
-from verifier.service.wire import result_body, write_time
+from verifier.service.notation import write_time
+from verifier.service.wire import result_body
 
 if TYPE_CHECKING:
     from verifier.history import ChosenTime

@@ -16,8 +16,8 @@ from verifier.evidence.envelope import MAX_EVIDENCE_BYTES
 from verifier.history import ChosenTime
 from verifier.service.messages import NonceRequest, VerifyRequest
 from verifier.service.negotiation import JSON
+from verifier.service.notation import read_bytes, read_chosen_time, read_nonce_text
 from verifier.service.problems import ProblemError, ProblemType
-from verifier.service.wire import read_bytes, read_chosen_time, read_nonce_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -29,8 +29,8 @@ from verifier.service.messages import (
     SigningSupport,
 )
 from verifier.service.negotiation import JSON, choose_media_type
+from verifier.service.notation import write_time
 from verifier.service.openapi import JWKS, describe_api
-from verifier.service.wire import write_time
 
 if TYPE_CHECKING:
     from verifier.policy.model import Build, Policy

@@ -14,7 +14,8 @@ import msgspec
 from verifier.explanation.checks import CheckOutcome
 from verifier.explanation.facts import is_enclave_in_debug
 from verifier.explanation.words import printable
-from verifier.service.wire import PolicyBody, ReasonBody, policy_body, reason_body, write_bytes, write_time
+from verifier.service.notation import write_bytes, write_time
+from verifier.service.wire import PolicyBody, ReasonBody, policy_body, reason_body
 
 if TYPE_CHECKING:
     from verifier.evidence.document import AttestationDocument

@@ -22,10 +22,11 @@ from verifier.service.explanations import explanation_body
 from verifier.service.forms import check_form, choose_form, sign
 from verifier.service.messages import NonceBody
 from verifier.service.negotiation import JSON, choose_media_type
+from verifier.service.notation import write_bytes, write_time
 from verifier.service.requests import WholeRequest
 from verifier.service.state import milliseconds, moment
 from verifier.service.uses import Use
-from verifier.service.wire import result_body, write_bytes, write_time
+from verifier.service.wire import result_body
 
 if TYPE_CHECKING:
     from verifier.nonces import IssuedNonce

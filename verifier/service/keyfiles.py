@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from verifier.nonces import NonceKey
 from verifier.reasons import ConfigurationError
-from verifier.service.wire import read_nonce_text
+from verifier.service.notation import read_nonce_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

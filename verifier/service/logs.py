@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from verifier.service.wire import write_time
+from verifier.service.notation import write_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,8 +14,8 @@ from prometheus_client.exposition import choose_encoder
 
 from verifier.service.answers import NO_STORE, Answer, json_answer
 from verifier.service.messages import Liveness, Readiness, ReloadBody
+from verifier.service.notation import write_time
 from verifier.service.problems import RETRY_AFTER_S
-from verifier.service.wire import write_time
 
 if TYPE_CHECKING:
     from verifier.service.reload_status import Status

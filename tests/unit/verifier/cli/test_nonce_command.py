@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.verifier.cli.world import Invoke
 from verifier import Keyring, NonceKey, NonceService
-from verifier.service.wire import read_bytes
+from verifier.service.notation import read_bytes
 
 SECRET = bytes(range(32))
 

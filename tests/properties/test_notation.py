@@ -6,7 +6,7 @@ import string
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from verifier.service.wire import read_bytes, read_nonce_text, write_bytes
+from verifier.service.notation import read_bytes, read_nonce_text, write_bytes
 
 LETTERS = string.ascii_letters + string.digits
 NEARLY = st.text(LETTERS + "+/-_= \n.,", max_size=24)
