@@ -28,7 +28,7 @@ from verifier.policy.model import (
 )
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = {name: (DOCS / f"{name}.md").read_text() for name in ("reasons", "policies", "threat-model")}
+PAGES = {name: (DOCS / f"{name}.md").read_text() for name in ("reasons", "policies", "rollouts", "threat-model")}
 PARTS = ("Meaning", "Likely cause", "What to do")
 
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,7 +37,9 @@ _PLACE = re.compile(r"`(verifier(?:\.\w+)+)`")
 _BOUND = re.compile(r"^\| `(verifier[\w.]+)` \| ([0-9]+) \|$", re.MULTILINE)
 _PCR_COMMAND = re.compile(r"printf %s (\S+)\) \| sha384sum\n# ([0-9a-f]{96})")
 
-TOML = [text for language, text in _FENCED.findall(PAGES["policies"]) if language == "toml"]
+TOML = [
+    text for page in ("policies", "rollouts") for language, text in _FENCED.findall(PAGES[page]) if language == "toml"
+]
 SMALLEST = TOML[0]
 BOUNDS = dict(_BOUND.findall(PAGES["threat-model"]))
 PLACES = sorted({place for page in PAGES.values() for place in _PLACE.findall(page)})

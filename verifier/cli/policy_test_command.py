@@ -78,7 +78,7 @@ def _test_files(paths: Iterable[Path]) -> list[Path]:
 def _beside(policy: Path) -> Path:
     path = policy.with_name(policy.stem + TESTS_SUFFIX)
     if policy.exists() and not path.exists():
-        raise InputError(f"{plain(str(policy))}: no tests for it: write {plain(path.name)} (docs/policies.md)")
+        raise InputError(f"{plain(str(policy))}: no tests for it: write {plain(path.name)} (docs/rollouts.md)")
     return path
 
 
