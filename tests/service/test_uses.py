@@ -71,6 +71,15 @@ def test_nonces_that_come_together_are_written_together(service: Running) -> Non
     assert (writes(service), service.metric("nonces_total", event="replayed")) == (2, 5)
 
 
+def test_a_use_in_the_long_way_is_measured_as_well(service: Running) -> None:
+    """The histogram would be without those that a proxy's odd heads send there."""
+    with clients(service, 1) as (streams, connections):
+        document = enclave().attestation(nonce=service.nonce())
+        arrive(service, connections, [post(GUARDED, document, "Connection: close")])
+        assert read_raw(streams[0]).status == 200
+    assert writes(service) == 1
+
+
 def test_a_nonce_that_comes_twice_together_counts_once(service: Running) -> None:
     """Whoever sends a document twice at the same moment would have it affirmed twice."""
     one, other = fresh(service), fresh(service)
