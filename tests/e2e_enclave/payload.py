@@ -2,7 +2,7 @@
 
 The interpreter and its libraries lie where they lie on this machine. The package is built and unpacked as an installer
 would, with what its extra ``enclave`` requires: what an application's image has after
-``pip install nitro-verifier[enclave]``, and nothing of the checkout but the tests' own agent. What the extra
+``pip install '.[enclave]'``, and nothing of the checkout but the tests' own agent. What the extra
 ``service`` requires beside it lies in a folder of its own, which ``nitro-verifier`` alone is shown.
 """
 
