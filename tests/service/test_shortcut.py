@@ -418,6 +418,15 @@ def test_a_client_that_takes_no_answers_goes_the_long_way(service: Running) -> N
     assert (taken, watched(service).again) == ([True, False], 1)
 
 
+def test_whoever_was_answered_is_no_newcomer(service: Running) -> None:
+    """A service that ends would wait for its first request, as for those whose connections were accepted just now."""
+    taken = watch(service)
+    with service.connect() as stream:
+        stream.sendall(post(OPEN, DOCUMENT))
+        assert statuses(stream, 1) == [200]
+        assert (taken, service.service.newcomers) == ([True], 0)
+
+
 def test_a_handler_of_the_short_way_may_not_wait(service: Running) -> None:
     """Its answer would never come, and the connection would wait for it in vain."""
 
