@@ -58,7 +58,7 @@ def parse_duration(text: str) -> int:
 
 
 def read_policy(text: str, *, name: str | None = None) -> Policy:
-    """Read a policy from TOML (design section 11; every key is explained in docs/policies.md).
+    """Read a policy from TOML; every key is explained in docs/policies.md.
 
     Args:
         text: the file's content.
