@@ -115,11 +115,6 @@ class Connection(web.RequestHandler):
         self.settle()
         super().eof_received()
 
-    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
-        """Answer, and close."""
-        self.settle()
-        await super().shutdown(timeout)
-
     def settle(self) -> None:
         """Have the guard asked now, if a request waits for it: answers go out in the order of their requests."""
         if self.is_undecided:
