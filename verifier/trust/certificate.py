@@ -8,6 +8,8 @@ where both must agree; see docs/adr/0002.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from verifier.reasons import Reason, Rejection
@@ -20,7 +22,6 @@ from verifier.trust.der import (
     SEQUENCE,
     DerError,
     Reader,
-    boolean,
     object_identifier,
     positive_integer,
     time_seconds,
@@ -28,12 +29,15 @@ from verifier.trust.der import (
 )
 from verifier.trust.ecdsa import SPKI_BYTES, SPKI_PREFIX, decode_signature
 
-_VERSION_TAG, _EXTENSIONS_TAG = 0xA0, 0xA3
+_EXTENSIONS_TAG = 0xA3
 _VERSION_3 = bytes.fromhex("a003020102")
 _ECDSA_WITH_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
 """The AlgorithmIdentifier whole: the OID, and no parameters (RFC 5758 section 3.2)."""
+_TRUE = bytes.fromhex("0101ff")
 _BASIC_CONSTRAINTS = bytes.fromhex("551d13")
 _KEY_USAGE = bytes.fromhex("551d0f")
+_USUAL_EXTENSIONS = frozenset((_BASIC_CONSTRAINTS, _KEY_USAGE, bytes.fromhex("551d0e"), bytes.fromhex("551d23")))
+"""Whose identifiers need not be looked at byte by byte: these two, subjectKeyIdentifier, authorityKeyIdentifier."""
 _MAX_SERIAL_BYTES = 21
 """RFC 5280 section 4.1.2.2: 20 bytes, and one for the sign."""
 
@@ -65,7 +69,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """keyUsage has keyCertSign."""
 
 
-class _Extension(msgspec.Struct, frozen=True, kw_only=True):
+class _Extension(msgspec.Struct, frozen=True):
     """An extension as it stands in the certificate."""
 
     critical: bool
@@ -86,28 +90,29 @@ def decode_certificate(der: bytes) -> Certificate:
 
 
 def _decode(der: bytes) -> Certificate:
-    whole = Reader(der)
-    outer = whole.nested(SEQUENCE)
-    whole.finish()
+    outer = Reader(der)
+    outer.enter(SEQUENCE)
     tbs = outer.raw(SEQUENCE)
-    algorithm = outer.raw(SEQUENCE)
+    is_supported = _algorithm(outer)
     signature = _bits(outer.content(BIT_STRING))
+    outer.leave()
     outer.finish()
-    fields = Reader(tbs).nested(SEQUENCE)
-    if fields.raw(_VERSION_TAG) != _VERSION_3:
+    fields = Reader(tbs)
+    fields.enter(SEQUENCE)
+    if not fields.skip(_VERSION_3):
         raise DerError
     serial = _serial(fields.content(INTEGER))
-    if not algorithm == fields.raw(SEQUENCE) == _ECDSA_WITH_SHA384:
+    if not (_algorithm(fields) and is_supported):
         # Inner and outer must be the same (RFC 5280 section 4.1.1.2), and this one.
         raise Rejection(Reason.PATH_ALGORITHM_UNSUPPORTED, "not ecdsa-with-SHA384, inside and outside")
     issuer = _name(fields.raw(SEQUENCE))
-    validity = fields.nested(SEQUENCE)
-    not_before, not_after = time_seconds(validity), time_seconds(validity)
-    validity.finish()
+    fields.enter(SEQUENCE)
+    not_before, not_after = time_seconds(fields), time_seconds(fields)
+    fields.leave()
     subject = _name(fields.raw(SEQUENCE))
     spki = _spki(fields.raw(SEQUENCE))
-    extensions = _extensions(fields.nested(_EXTENSIONS_TAG)) if fields.peek >= 0 else {}
-    fields.finish()
+    extensions = _extensions(fields) if fields.peek >= 0 else {}
+    fields.leave()
     constraints, usage = _profile(extensions)
     is_ca, path_length = _basic_constraints(constraints.value)
     uses = _key_usage(usage.value)
@@ -127,6 +132,14 @@ def _decode(der: bytes) -> Certificate:
         signs_data=bool(uses & _DIGITAL_SIGNATURE),
         signs_certificates=bool(uses & _KEY_CERT_SIGN),
     )
+
+
+def _algorithm(reader: Reader) -> bool:
+    """Take an AlgorithmIdentifier; tell whether it is ecdsa-with-SHA384."""
+    if reader.skip(_ECDSA_WITH_SHA384):
+        return True
+    reader.content(SEQUENCE)
+    return False
 
 
 def _bits(content: bytes) -> bytes:
@@ -156,35 +169,36 @@ def _spki(raw: bytes) -> bytes:
     return raw
 
 
-def _extensions(wrapper: Reader) -> dict[bytes, _Extension]:
-    entries = wrapper.nested(SEQUENCE)
-    wrapper.finish()
+def _extensions(reader: Reader) -> dict[bytes, _Extension]:
+    reader.enter(_EXTENSIONS_TAG)
+    reader.enter(SEQUENCE)
+    if not reader.is_last():
+        raise DerError
     found: dict[bytes, _Extension] = {}
-    while entries.peek >= 0:
-        identifier, extension = _extension(entries.nested(SEQUENCE))
+    while reader.peek >= 0:
+        reader.enter(SEQUENCE)
+        identifier = reader.content(OBJECT_IDENTIFIER)
+        if identifier not in _USUAL_EXTENSIONS:
+            object_identifier(identifier)
+        critical, value = _optional_true(reader), reader.content(OCTET_STRING)
+        reader.leave()
         if identifier in found:  # RFC 5280 section 4.2
             raise DerError
-        if extension.critical and identifier not in {_BASIC_CONSTRAINTS, _KEY_USAGE}:
+        if critical and identifier not in {_BASIC_CONSTRAINTS, _KEY_USAGE}:
             raise Rejection(Reason.PATH_EXTENSION_UNSUPPORTED, "a critical extension that is not processed here")
-        found[identifier] = extension
+        found[identifier] = _Extension(critical, value)
+    reader.leave()
+    reader.leave()
     return found
-
-
-def _extension(entry: Reader) -> tuple[bytes, _Extension]:
-    identifier = object_identifier(entry.content(OBJECT_IDENTIFIER))
-    critical = _optional_true(entry)
-    value = entry.content(OCTET_STRING)
-    entry.finish()
-    return identifier, _Extension(critical=critical, value=value)
 
 
 def _optional_true(reader: Reader) -> bool:
     """Take a ``BOOLEAN DEFAULT FALSE``: in DER it is there only when true (X.690 section 11.5)."""
-    if reader.peek != BOOLEAN:
-        return False
-    if not boolean(reader.content(BOOLEAN)):
+    if reader.skip(_TRUE):
+        return True
+    if reader.peek == BOOLEAN:
         raise DerError
-    return True
+    return False
 
 
 def _profile(extensions: dict[bytes, _Extension]) -> tuple[_Extension, _Extension]:
@@ -196,16 +210,18 @@ def _profile(extensions: dict[bytes, _Extension]) -> tuple[_Extension, _Extensio
     return constraints, usage
 
 
+@lru_cache(maxsize=64)  # a handful of values is in use
 def _basic_constraints(value: bytes) -> tuple[bool, int | None]:
-    whole = Reader(value)
-    fields = whole.nested(SEQUENCE)
-    whole.finish()
+    fields = Reader(value)
+    fields.enter(SEQUENCE)
     is_ca = _optional_true(fields)
     path_length = unsigned_integer(fields.content(INTEGER)) if is_ca and fields.peek == INTEGER else None
+    fields.leave()
     fields.finish()
     return is_ca, path_length
 
 
+@lru_cache(maxsize=64)  # as above
 def _key_usage(value: bytes) -> int:
     """Read keyUsage; give the first eight of its bits."""
     whole = Reader(value)

@@ -30,13 +30,15 @@ class DerError(Exception):
 class Reader:
     """Takes one element after another from a slice of DER, and knows when nothing is left."""
 
-    __slots__ = ("_at", "_data", "_end")
+    __slots__ = ("_at", "_data", "_end", "_ends")
 
-    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
-        """Read ``data`` from ``start`` up to ``end``."""
+    def __init__(self, data: bytes) -> None:
+        """Read ``data`` from its first byte to its last."""
         self._data = data
-        self._at = start
-        self._end = len(data) if end is None else end
+        self._at = 0
+        self._end = len(data)
+        self._ends: list[int] = []
+        """Of the elements around the one that is being read."""
 
     @property
     def peek(self) -> int:
@@ -54,10 +56,27 @@ class Reader:
         start, end = self._content(tag)
         return self._data[start:end]
 
-    def nested(self, tag: int) -> Reader:
-        """Take the next element as a reader of its content."""
-        start, end = self._content(tag)
-        return Reader(self._data, start, end)
+    def skip(self, element: bytes) -> bool:
+        """Step over exactly this element if it is the next one; tell whether it was."""
+        if not self._data.startswith(element, self._at, self._end):
+            return False
+        self._at += len(element)
+        return True
+
+    def enter(self, tag: int) -> None:
+        """Begin to read the content of the next element, and nothing behind it before ``leave``."""
+        self._at, end = self._content(tag)
+        self._ends.append(self._end)
+        self._end = end
+
+    def is_last(self) -> bool:
+        """Tell whether nothing is behind the element that was entered last, in the one around it."""
+        return self._end == self._ends[-1]
+
+    def leave(self) -> None:
+        """Go on behind the element that was entered last; refuse anything left over in it."""
+        self.finish()
+        self._end = self._ends.pop()
 
     def finish(self) -> None:
         """Refuse anything left over."""
@@ -98,13 +117,6 @@ def positive_integer(content: bytes) -> int:
 def unsigned_integer(content: bytes) -> int:
     """Read the content of an INTEGER that must not be negative and in its shortest form."""
     return 0 if content == b"\x00" else positive_integer(content)
-
-
-def boolean(content: bytes) -> bool:
-    """Read the content of a BOOLEAN, for which DER allows 0x00 and 0xFF alone."""
-    if content not in {b"\x00", b"\xff"}:
-        raise DerError
-    return content == b"\xff"
 
 
 def object_identifier(content: bytes) -> bytes:

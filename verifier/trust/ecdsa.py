@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from verifier.reasons import ConfigurationError
-from verifier.trust.der import INTEGER, SEQUENCE, DerError, Reader, positive_integer
+from verifier.trust.der import INTEGER, SEQUENCE, DerError, positive_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,11 @@ SPKI_PREFIX = bytes.fromhex("3076301006072a8648ce3d020106052b8104002203620004")
 COORDINATE_BYTES = 48
 ORDER = int("ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16)
 """n of P-384 (SEC 2, secp384r1)."""
+
+_HEAD_BYTES = 2
+"""Of an element in DER whose length is less than 128: its tag and its length."""
+_MAX_DER_BYTES = _HEAD_BYTES + 2 * (_HEAD_BYTES + 1 + COORDINATE_BYTES)
+"""Of an ECDSA-Sig-Value, with a byte for the sign of each number."""
 
 _SHA384 = ec.ECDSA(utils.Prehashed(hashes.SHA384()))
 
@@ -125,14 +130,24 @@ def decode_signature(der: bytes) -> bytes:
     Raises:
         DerError: not strict DER, a number not positive, or one of more than 48 bytes.
     """
-    whole = Reader(der)
-    numbers = whole.nested(SEQUENCE)
-    whole.finish()
-    r = positive_integer(numbers.content(INTEGER))
-    s = positive_integer(numbers.content(INTEGER))
-    numbers.finish()
+    # Two numbers of 48 bytes take 104 at most, so whatever has a longer length than one byte is none.
+    size = len(der)
+    if not _HEAD_BYTES < size <= _MAX_DER_BYTES or der[0] != SEQUENCE or der[1] != size - _HEAD_BYTES:
+        raise DerError
+    r, at = _take_integer(der, _HEAD_BYTES)
+    s, at = _take_integer(der, at)
+    if at != size:
+        raise DerError
+    return r + s
+
+
+def _take_integer(der: bytes, at: int) -> tuple[bytes, int]:
+    """Take the INTEGER that begins at ``at``: its 48 bytes, and where it ends."""
+    end = at + _HEAD_BYTES + der[at + 1] if at + 1 < len(der) and der[at] == INTEGER else len(der) + 1
+    if end > len(der):
+        raise DerError
     try:
-        return r.to_bytes(COORDINATE_BYTES) + s.to_bytes(COORDINATE_BYTES)
+        return positive_integer(der[at + _HEAD_BYTES : end]).to_bytes(COORDINATE_BYTES), end
     except OverflowError as error:
         raise DerError from error
 
