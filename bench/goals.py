@@ -39,8 +39,17 @@ def _surely_grown(found: Results) -> float:
 
 
 def _slower(found: Results) -> float:
-    one = found["soak"]["p99"]
+    return float(found["soak"]["p99"]["surely grown"])
+
+
+def _dearer(found: Results) -> float:
+    one = found["soak"]["cost"]
     return float(one["last third"] / one["first third"])
+
+
+def _was_calm(found: Results, step: str) -> bool:
+    """Tell whether the machine was the service's, as far as that can be seen."""
+    return bool(found[step]["run"]["others"] <= CALM and found[step].get("judged", True))
 
 
 def _growth(found: Results) -> float:
@@ -66,7 +75,8 @@ GOALS: tuple[tuple[str, str, Callable[[Results], float], str, float], ...] = (
     ("memory of a worker, MB", "workers", lambda found: found["workers"]["RSS MB"], "<=", 75.0),
     ("start to ready, s", "workers", lambda found: found["workers"]["start to ready s"], "<=", 0.5),
     ("memory grown in half the time near saturation, MB", "soak", _surely_grown, "<=", 1.0),
-    ("p99, last third / first third", "soak", _slower, "<=", 1.5),
+    ("p99 near saturation, in the end / at first, at least", "soak", _slower, "<=", 1.5),
+    ("an answer near saturation, last third / first third", "soak", _dearer, "<=", 1.05),
     ("worst input, in honest cold documents", "hostile", lambda found: _worst(found, "hostile"), "<=", 3.0),
     ("worst request, in honest cold ones", "hostile-http", lambda found: _worst(found, "hostile-http"), "<=", 3.0),
     ("most that a request grows with what is held", "scaling", _growth, "<=", 1.15),
@@ -81,5 +91,5 @@ def goals(found: Results) -> Iterator[list[str]]:
             continue
         value = figure(found)
         enough = value >= wanted if relation == ">=" else value <= wanted
-        missed = "**no**" if found[step]["run"]["others"] <= CALM else "no, on a busy machine"
+        missed = "**no**" if _was_calm(found, step) else "no, on a busy machine"
         yield [name, f"{relation} {wanted:g}", f"{value:.2f}", "yes" if enough else missed]

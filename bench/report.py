@@ -178,9 +178,16 @@ def soak(found: Results) -> str:
         ["memory's slope, 95 % interval", f"{grown['MB per hour']:+.1f} +-{grown['half width']:.1f} MB an hour"],
         ["memory, first and last", f"{one['segments'][0][3]:.1f} MB, {one['segments'][-1][3]:.1f} MB"],
         ["p99, first and last third", f"{one['p99']['first third']:.2f} ms, {one['p99']['last third']:.2f} ms"],
+        ["p99's trend, in the end over at first, 95 % interval", _between(one["p99"])],
+        ["an answer, first and last third", f"{one['cost']['first third']:.2f} V, {one['cost']['last third']:.2f} V"],
+        ["V, first and last third", f"{one['V']['first third']:.0f} us, {one['V']['last third']:.0f} us"],
         ["others had of the machine", f"{one['others']:.0%}"],
     ]
     return _table(rows)
+
+
+def _between(growth: dict[str, float]) -> str:
+    return f"{growth['surely grown']:.2f} to {growth['perhaps grown']:.2f}"
 
 
 def scaling(found: Results) -> str:

@@ -5,15 +5,17 @@ import re
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import pairwise, repeat
 
 import pytest
 
 from bench import report, sizing
 from bench.load import Client, poisson
-from bench.soak import Segment, slope
+from bench.soak import Segment, judge, slope
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -31,15 +33,34 @@ def segments(*, mb_per_hour: float) -> list[Segment]:
             p99_ms=1,
             memory_mb=70 + mb_per_hour * moment / 3600 + chance.gauss(0, 0.1),
             others=0,
+            unit_us=150,
+            cost_us=200,
         )
         for moment in moments
     ]
 
 
+@pytest.mark.parametrize(
+    ("later", "failed"),
+    [
+        ({}, False),
+        ({"p99_ms": 6}, True),
+        ({"cost_us": 220}, True),
+        ({"p99_ms": 6, "cost_us": 260, "unit_us": 180}, False),  # it was the machine that became slower
+        ({"p99_ms": 6, "others": 0.2}, False),
+    ],
+)
+def test_a_service_that_becomes_slower_is_told_from_a_machine_that_does(later: dict[str, float], failed: bool) -> None:  # noqa: FBT001 - a table's column
+    """A service that wears out would pass, or a neighbour's work would be called that."""
+    first = segments(mb_per_hour=0.0)
+    both = [*first[:60], *[replace(one, **later) for one in first[60:]]]  # type: ignore[arg-type]  # all are numbers
+    assert judge(both, Counter({200: 1}), Counter({200: 1}))["failed"] is failed
+
+
 @pytest.mark.parametrize("true", [0.0, 6.0, -6.0])
 def test_the_interval_of_memory_s_slope_holds_the_true_one(true: float) -> None:
     """A leak would be called noise, or noise a leak."""
-    found, half_width = slope(segments(mb_per_hour=true))
+    found, half_width = slope(segments(mb_per_hour=true), lambda one: one.memory_mb)
 
     assert abs(found - true) <= half_width < 2
 
