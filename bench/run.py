@@ -53,7 +53,7 @@ STEPS = (
     Step(name="store", script="store.py", quick=("--rounds", "5"), full=("--rounds", "40")),
     Step(name="hostile", script="hostile.py", quick=("--rounds", "3"), usual=("--rounds", "7")),
     Step(name="hostile-http", script="hostile_http.py", quick=("--rounds", "3"), full=("--rounds", "30")),
-    Step(name="soak", script="soak.py", quick=("--minutes", "0.5"), usual=("--minutes", "1"), full=("--minutes", "10")),
+    Step(name="soak", script="soak.py", quick=("--minutes", "0.5"), usual=("--minutes", "1"), full=("--minutes", "20")),
 )
 
 
@@ -96,7 +96,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a minute or two, to see that all of it works")
-    size.add_argument("--full", action="store_true", help="half an hour: more rounds, and ten minutes near saturation")
+    size.add_argument("--full", action="store_true", help="forty minutes: more rounds, and twenty near saturation")
     parser.add_argument("--only", nargs="+", choices=[step.name for step in STEPS], metavar="NAME", default=[])
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--no-report", action="store_true", help="write the results alone")
