@@ -63,6 +63,8 @@ class SingleUseGuard(Protocol):
     def consume(self, nonce: bytes, *, expires_at: int, at: int) -> bool:
         """Mark a nonce as used: ``True`` for exactly one caller, ``False`` for all others until it expires.
 
+        Only the very value ``True`` is taken for a first use.
+
         Raises:
             GuardUnavailableError: it cannot be known.
         """

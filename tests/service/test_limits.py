@@ -452,3 +452,19 @@ def test_a_connection_that_makes_room_before_its_request_is_served_is_no_defect(
 
         service.until(lambda: any(counts()))
         assert counts() == (1, 0)
+
+
+def test_a_body_that_fails_while_its_client_is_there_is_a_defect(tmp_path: Path) -> None:
+    """A client would be let wait for an answer, and nobody know of the defect."""
+    with running(make_settings(tmp_path)) as service, service.connect() as stream:
+        connection = connection_of(service, watched(service), stream)
+        stream.sendall(f"{HEAD}Content-Length: 2\r\n\r\n1".encode())
+        service.until(lambda: service.service.intake.arriving)
+
+        def fail() -> None:
+            assert connection._current_request is not None
+            connection._current_request.content.set_exception(RuntimeError("a defect"))
+
+        service.in_loop(fail)
+        assert read_raw(stream).problem == "internal-error"
+        assert service.metric("bugs_total") == 1

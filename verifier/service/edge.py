@@ -6,14 +6,13 @@ It names the request, counts it, and is the one place that catches ``Exception``
 from __future__ import annotations
 
 import re
-from random import getrandbits
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11, hdrs, web
 
 from verifier.nonces import GuardUnavailableError
-from verifier.service.connections import UNMATCHED, Connection
+from verifier.service.connections import UNMATCHED, Connection, make_request_id
 from verifier.service.logs import log_failure
 from verifier.service.problems import ProblemError, ProblemType, problem_answer
 from verifier.service.requests import WholeRequest
@@ -115,8 +114,7 @@ def _read_request_id(request: Request) -> str:
         given = request.headers.getall(REQUEST_ID_HEADER)
         if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
             return given[0]
-    # No secret, only unlike any other; to ask the kernel takes longer. Each process that is forked is seeded anew.
-    return f"{getrandbits(128):032x}"
+    return make_request_id()
 
 
 def _refuse_fragment(request: Request) -> None:

@@ -64,7 +64,7 @@ class Intake:
                 body = await self._read_slowly(content, limit)
             except RuntimeError as error:
                 if request.protocol.connected:
-                    raise  # pragma: no cover - a defect after all
+                    raise  # a defect after all
                 msg = "the connection was closed before its request was served"  # aiohttp takes it for a defect of ours
                 raise ConnectionResetError(msg) from error
         return _within(body, limit)
